@@ -1,0 +1,169 @@
+// One schema: environment names, defaults, the table in docs/configuration.md and what a log may
+// print come from it. Every fault is listed at start; nothing else reads `process.env`.
+
+import { z } from 'zod';
+
+export const roleNames = ['ingest', 'processors', 'projections', 'gateway'] as const;
+export type Role = (typeof roleNames)[number];
+
+/** Reads `250ms`, `5s`, `10m`, `12h` or `30d` as milliseconds. */
+function duration(fallback: string) {
+  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+  return z
+    .string()
+    .regex(/^\d+(ms|s|m|h|d)$/, 'must be a number and a unit: ms, s, m, h or d, e.g. 5s')
+    .default(fallback)
+    .transform((text) => {
+      const unit = text.replace(/\d+/, '') as keyof typeof units;
+      return Number.parseInt(text, 10) * units[unit];
+    });
+}
+
+const integer = (fallback: number, low: number, high: number) =>
+  z.coerce.number().int().min(low).max(high).default(fallback);
+
+const list = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    );
+
+interface Field {
+  readonly doc: string;
+  /** Never printed, not even masked. */
+  readonly secret?: true;
+}
+
+const field = <T extends z.ZodType>(schema: T, doc: string, secret?: true): T =>
+  schema.meta({ doc, ...(secret === undefined ? {} : { secret }) } satisfies Field);
+
+export const configSchema = z.object({
+  TRUNKLINE_ENV: field(
+    z.enum(['development', 'test', 'production']).default('development'),
+    '`production` refuses default, weak or missing secrets',
+  ),
+  TRUNKLINE_DATA: field(
+    z.string().default('.trunkline'),
+    'directory of embedded data, keys, spool',
+  ),
+  TRUNKLINE_HOST: field(z.string().default('127.0.0.1'), 'address to listen on'),
+  TRUNKLINE_PORT: field(integer(8080, 0, 65535), 'port to listen on; 0 takes a free one'),
+  TRUNKLINE_PUBLIC_URL: field(
+    z.url().optional(),
+    'base URL that providers call, default http://host:port; an endpoint may have its own',
+  ),
+  TRUNKLINE_TRUSTED_PROXIES: field(
+    list(''),
+    'CIDRs of proxies whose X-Forwarded-For is believed, right-most hop first',
+  ),
+  DATABASE_URL: field(z.string().optional(), 'PostgreSQL; absent: embedded', true),
+  KAFKA_BROKERS: field(list(''), 'host:port, comma separated; absent: the embedded log'),
+  SCHEMA_REGISTRY_URL: field(
+    z.url().optional(),
+    'Confluent-compatible registry; absent: the local table of the same schemas',
+  ),
+  TRUNKLINE_PARTITIONS: field(integer(8, 1, 1024), 'P, fixed when the topics are created'),
+  TRUNKLINE_KAFKA_REPLICATION: field(integer(1, 1, 7), 'replication factor of the topics'),
+  TRUNKLINE_KAFKA_MIN_ISR: field(integer(1, 1, 7), 'min.insync.replicas of the topics'),
+  TRUNKLINE_SESSION_TIMEOUT: field(duration('10s'), 'when a silent processor loses its partitions'),
+  TRUNKLINE_RAW_RETENTION: field(duration('30d'), 'how long raw deliveries can be opened'),
+  TRUNKLINE_MASTER_KEY: field(z.string().optional(), '32 bytes, base64; wraps all keys', true),
+  TRUNKLINE_MASTER_KEY_FILE: field(z.string().optional(), 'file with the master key'),
+  TRUNKLINE_JWKS_URL: field(
+    z.url().optional(),
+    'JWKS of the identity provider; absent: local keys',
+  ),
+  TRUNKLINE_JWT_ISSUER: field(z.string().default('trunkline'), 'required `iss`'),
+  TRUNKLINE_JWT_AUDIENCE: field(z.string().default('trunkline'), 'required `aud`'),
+  TRUNKLINE_METRICS_TOKEN: field(
+    z.string().min(16).optional(),
+    'Bearer token of /metrics; absent: loopback only',
+    true,
+  ),
+  TRUNKLINE_LOG_LEVEL: field(
+    z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    'least severe line that is logged',
+  ),
+  TRUNKLINE_SPOOL_BYTES: field(integer(256 * 1024 * 1024, 0, 2 ** 40), 'bound of the local spool'),
+  TRUNKLINE_APPEND_TIMEOUT: field(duration('3s'), 'wait for the log before spooling a delivery'),
+  TRUNKLINE_ENDPOINT_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per endpoint'),
+  TRUNKLINE_ADDRESS_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per address'),
+  TRUNKLINE_RING_EVENTS: field(
+    integer(20_000, 100, 5_000_000),
+    'events per tenant the gateway keeps for resuming',
+  ),
+  TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
+  TRUNKLINE_TEST_NOW: field(
+    z.coerce.number().int().optional(),
+    'tests only: pins the clock of ingest (unix seconds); refused in production',
+  ),
+});
+
+export type Config = z.output<typeof configSchema>;
+
+/** A fault of one variable, worded for the person who set it; never its value. */
+export interface ConfigFault {
+  readonly variable: string;
+  readonly fault: string;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] };
+
+/** Validates the environment as a whole; lists every fault at once. Empty values count as absent. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): ConfigResult {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const known = new Set(Object.keys(configSchema.shape));
+  const faults: ConfigFault[] = Object.keys(given)
+    .filter((name) => name.startsWith('TRUNKLINE_') && !known.has(name))
+    .map((variable) => ({ variable, fault: 'is not a known variable; see docs/configuration.md' }));
+  const parsed = configSchema.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      faults.push({ variable: String(issue.path[0]), fault: issue.message });
+    }
+    return { ok: false, faults };
+  }
+  faults.push(...crossFaults(parsed.data));
+  return faults.length === 0 ? { ok: true, config: parsed.data } : { ok: false, faults };
+}
+
+function crossFaults(config: Config): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  if (config.TRUNKLINE_KAFKA_MIN_ISR > config.TRUNKLINE_KAFKA_REPLICATION) {
+    faults.push({
+      variable: 'TRUNKLINE_KAFKA_MIN_ISR',
+      fault: 'must not exceed TRUNKLINE_KAFKA_REPLICATION',
+    });
+  }
+  if (config.TRUNKLINE_MASTER_KEY !== undefined && !isKey(config.TRUNKLINE_MASTER_KEY)) {
+    faults.push({
+      variable: 'TRUNKLINE_MASTER_KEY',
+      fault: 'must be 32 bytes in base64, e.g. from: openssl rand -base64 32',
+    });
+  }
+  if (config.TRUNKLINE_ENV === 'production') faults.push(...productionFaults(config));
+  return faults;
+}
+
+function productionFaults(config: Config): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  if (config.TRUNKLINE_MASTER_KEY === undefined && config.TRUNKLINE_MASTER_KEY_FILE === undefined) {
+    faults.push({
+      variable: 'TRUNKLINE_MASTER_KEY',
+      fault: 'is required in production (or TRUNKLINE_MASTER_KEY_FILE)',
+    });
+  }
+  if (config.TRUNKLINE_TEST_NOW !== undefined) {
+    faults.push({ variable: 'TRUNKLINE_TEST_NOW', fault: 'must not be set in production' });
+  }
+  return faults;
+}
+
+const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 32;

@@ -1,0 +1,40 @@
+// Tenants, endpoints and API keys: kept in Postgres, cached in memory, refreshed by LISTEN/NOTIFY and
+// on a timer, so that ingest keeps serving when Postgres is away.
+
+import type { ProviderName } from '../schemas/facts.js';
+import type { EndpointId, TenantId } from '../schemas/ids.js';
+
+export interface Endpoint {
+  readonly id: EndpointId;
+  readonly tenant: TenantId;
+  readonly provider: ProviderName;
+  readonly name: string;
+  /** Base of the public URL the provider signs, without a trailing slash. */
+  readonly publicBaseUrl: string;
+  /** Live credentials, newest first; more than one only while a rotation's grace period runs. */
+  readonly credentials: readonly Readonly<Record<string, string>>[];
+  /** CIDRs; empty allows every address. */
+  readonly allow: readonly string[];
+  readonly ratePerSecond: number | null;
+}
+
+export type RoleName = 'admin' | 'manager' | 'operator' | 'viewer' | 'auditor';
+
+export interface ApiKeyRecord {
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly role: RoleName;
+  /** SHA-256 of the secret part, hex. */
+  readonly secretHash: string;
+  readonly expiresAt: number | null;
+}
+
+/** Synchronous look-ups on a snapshot that a background refresh replaces. */
+export interface Registry {
+  endpoint(id: EndpointId): Endpoint | null;
+  endpointsOf(tenant: TenantId): readonly Endpoint[];
+  apiKey(id: string): ApiKeyRecord | null;
+  tenants(): readonly TenantId[];
+  /** Resolves when the snapshot holds everything committed before the call. */
+  refresh(): Promise<void>;
+}

@@ -1,0 +1,168 @@
+// What travels on `trunkline.deliveries`: facts as a provider's file maps them, before sealing.
+// The clear personal fields here exist only inside a day-key seal and inside a processor.
+
+import type { EndpointId, FactId, TenantId } from './ids.js';
+
+export const callStatuses = [
+  'initiated',
+  'ringing',
+  'answered',
+  'on_hold',
+  'transferring',
+  'completed',
+  'failed',
+] as const;
+/** The seven statuses of design section 5. */
+export type CallStatus = (typeof callStatuses)[number];
+
+export const failureCauses = [
+  'busy',
+  'no_answer',
+  'canceled',
+  'rejected',
+  'invalid_number',
+  'network',
+  'provider',
+  'inferred',
+] as const;
+export type FailureCause = (typeof failureCauses)[number];
+
+export const providerNames = ['twilio', 'telnyx'] as const;
+export type ProviderName = (typeof providerNames)[number];
+
+export type Direction = 'inbound' | 'outbound';
+
+/**
+ * Where a fact stands among the facts of its call, in the provider's own order. Compared by phase,
+ * then time, then provider sequence, then fact id.
+ */
+export interface OrderKey {
+  /** 0: what opens a leg (an inbound request); 1: anything in between; 2: what ends the leg. */
+  readonly phase: 0 | 1 | 2;
+  /** Microseconds since 1970: the provider's time, or our receipt where the provider signs none. */
+  readonly atUs: number;
+  /** The provider's sequence number, 0 where there is none. */
+  readonly seq: number;
+}
+
+/** What a fact says about its leg. */
+export type CallSignal =
+  | {
+      readonly type: 'status';
+      readonly status: CallStatus;
+      readonly cause: FailureCause | null;
+      /** For people, e.g. `transferred`; null when the status says it all. */
+      readonly reason: string | null;
+    }
+  /** The leg ended; completed when it was answered, otherwise failed with `cause`. */
+  | { readonly type: 'hangup'; readonly cause: FailureCause }
+  /** Something that never moves the status: answering machine, recording, queue, cost … */
+  | { readonly type: 'note'; readonly name: string };
+
+interface FactBase {
+  /** Identity from signed bytes only: tenant, provider, external id, event type. */
+  readonly factId: FactId;
+  /** The provider's name of the event, e.g. `call.hangup` or `completed`; never personal. */
+  readonly eventType: string;
+  /** The provider's own time in ms since 1970; null where it signs none. */
+  readonly occurredAt: number | null;
+  readonly order: OrderKey;
+}
+
+/** A fact about one leg of a call. */
+export interface CallFact extends FactBase {
+  readonly kind: 'call';
+  /** The provider's id of the leg this fact is about. */
+  readonly legRef: string;
+  /** The provider's id of the leg that caused this one (Twilio ParentCallSid). */
+  readonly parentRef: string | null;
+  /** The provider's id of the group of legs that is one call (Telnyx call_session_id). */
+  readonly sessionRef: string | null;
+  readonly direction: Direction | null;
+  readonly signal: CallSignal;
+  readonly durationSec: number | null;
+  /** The provider's raw code beside our cause: SIP code, hangup cause, error code. */
+  readonly providerCode: string | null;
+  /** Not personal, shown as it is: `answeredBy`, `recordingId`, `queue` … */
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  /** Personal: E.164 numbers or SIP addresses. Null where the provider does not repeat them. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** Personal or secret values by name, e.g. `recordingUrl`. Sealed under the call's own subject. */
+  readonly personal: Readonly<Record<string, string>>;
+}
+
+export const messageStatuses = [
+  'received',
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'read',
+  'undelivered',
+  'failed',
+] as const;
+export type MessageStatus = (typeof messageStatuses)[number];
+
+/** A fact about one SMS or MMS. */
+export interface MessageFact extends FactBase {
+  readonly kind: 'message';
+  readonly messageRef: string;
+  readonly direction: Direction | null;
+  readonly status: MessageStatus;
+  /** The provider's raw status and error code, e.g. `delivery_failed` and `40008`. */
+  readonly providerStatus: string;
+  readonly providerCode: string | null;
+  readonly optOut: 'stop' | 'start' | 'help' | null;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  readonly from: string | null;
+  readonly to: string | null;
+  /** Personal: the text. Null on status callbacks. */
+  readonly body: string | null;
+  readonly personal: Readonly<Record<string, string>>;
+}
+
+/** A delivery whose signature is right but whose content we cannot read; kept, never dropped. */
+export interface NotUnderstoodFact extends FactBase {
+  readonly kind: 'not_understood';
+  /** The call it belongs to as far as the content tells. */
+  readonly legRef: string | null;
+  /** In words for the timeline, without any value of the content. */
+  readonly reason: string;
+}
+
+export type ProviderFact = CallFact | MessageFact | NotUnderstoodFact;
+
+/** The raw delivery as it is kept under the tenant's day key. `body` is base64. */
+export interface KeptDelivery {
+  readonly method: string;
+  readonly url: string;
+  /** Allow-listed headers only; credentials and signatures are not kept. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The sealed half of a record of `deliveries`: facts and the bytes they came from. */
+export interface DeliveryContent {
+  readonly facts: readonly ProviderFact[];
+  readonly raw: KeptDelivery;
+}
+
+/** A record of `deliveries`: a clear header and sealed content. Made by `ingest/record.ts`. */
+export interface RecordedFact {
+  readonly tenant: TenantId;
+  readonly endpoint: EndpointId;
+  readonly provider: ProviderName;
+  readonly deliveryId: string;
+  /** Ours, in ms since 1970: the only `now` a decision sees. */
+  readonly receivedAt: number;
+  readonly correlationId: string;
+  readonly traceId: string;
+  readonly schemaVersion: 1;
+  /** Version of the provider's mapping that made the facts. */
+  readonly mappingVersion: number;
+  /** Day key under which `sealed` was made: `YYYY-MM-DD` (UTC). */
+  readonly dayKey: string;
+  /** nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes) over the JSON of a DeliveryContent. */
+  readonly sealed: Uint8Array;
+}

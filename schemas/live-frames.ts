@@ -1,0 +1,158 @@
+// What travels to live clients: the frames of design section 8, and the JSON views in them.
+
+import type { CallStatus, Direction, FailureCause, MessageStatus, ProviderName } from './facts.js';
+
+/** A party as a client sees it; `number` only for roles that may see personal data. */
+export interface PartyItem {
+  readonly subjectId: string;
+  readonly masked: string;
+  readonly number?: string;
+}
+
+export interface LegItem {
+  readonly id: string;
+  readonly status: CallStatus;
+  readonly primary: boolean;
+  readonly direction: Direction | null;
+  readonly from: PartyItem | null;
+  readonly to: PartyItem | null;
+  readonly startedAt: string;
+  readonly answeredAt: string | null;
+  readonly endedAt: string | null;
+  readonly durationSec: number | null;
+  readonly cause: FailureCause | null;
+  readonly providerCode: string | null;
+}
+
+/** A call in snapshots, events and `GET /v1/calls`: one shape everywhere. Times are RFC 3339. */
+export interface CallItem {
+  readonly id: string;
+  readonly provider: ProviderName;
+  readonly status: CallStatus;
+  readonly enteredAt: string;
+  readonly reason: string | null;
+  readonly inferred: boolean;
+  readonly cause: FailureCause | null;
+  readonly providerCode: string | null;
+  readonly direction: Direction | null;
+  readonly from: PartyItem | null;
+  readonly to: PartyItem | null;
+  readonly startedAt: string;
+  readonly ringingAt: string | null;
+  readonly answeredAt: string | null;
+  readonly endedAt: string | null;
+  readonly durationSec: number | null;
+  readonly amd: string | null;
+  readonly recordings: number;
+  readonly legs: readonly LegItem[];
+  readonly factCount: number;
+  readonly refusedCount: number;
+  readonly mergedInto: string | null;
+}
+
+export interface TimelineItem {
+  readonly id: string;
+  readonly type: string;
+  readonly status: CallStatus | null;
+  readonly leg: string | null;
+  readonly occurredAt: string | null;
+  readonly receivedAt: string;
+  readonly inferred: boolean;
+  readonly late: boolean;
+  readonly refused: string | null;
+  readonly reason: string | null;
+  readonly providerCode: string | null;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface MessageItem {
+  readonly id: string;
+  readonly provider: ProviderName;
+  readonly direction: Direction | null;
+  readonly status: MessageStatus;
+  readonly providerStatus: string;
+  readonly providerCode: string | null;
+  readonly optOut: 'stop' | 'start' | 'help' | null;
+  readonly from: PartyItem | null;
+  readonly to: PartyItem | null;
+  /** Only for roles that may see personal data. */
+  readonly body?: string;
+  readonly mediaCount: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** Statistics of one minute, UTC. */
+export interface StatsItem {
+  readonly minute: string;
+  readonly started: number;
+  readonly answered: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly inboundMessages: number;
+  readonly outboundMessages: number;
+  readonly duplicates: number;
+  readonly refused: number;
+  readonly notUnderstood: number;
+  readonly parked: number;
+}
+
+export interface Cursor {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** An event as a client sees it. */
+export interface LiveEvent {
+  readonly type: string;
+  readonly at: string;
+  readonly callId?: string;
+  readonly call?: CallItem;
+  readonly message?: MessageItem;
+  readonly entries?: readonly TimelineItem[];
+  readonly removed?: readonly string[];
+  readonly stats?: StatsItem;
+  readonly reason?: string;
+}
+
+export type ClientFrame =
+  | { readonly type: 'auth'; readonly token: string }
+  | { readonly type: 'refresh'; readonly token: string }
+  | {
+      readonly type: 'subscribe';
+      readonly id: string;
+      readonly topic: string;
+      readonly filter?: Readonly<Record<string, string>> | undefined;
+      readonly since?: Cursor | undefined;
+    }
+  | { readonly type: 'unsubscribe'; readonly id: string }
+  | { readonly type: 'ping' };
+
+export type ResyncReason = 'epoch' | 'too_old' | 'gap' | 'slow';
+
+export type ServerFrame =
+  | {
+      readonly type: 'ready';
+      readonly epoch: string;
+      readonly tenant: string;
+      readonly expiresAt: string | null;
+      readonly heartbeatMs: number;
+    }
+  | {
+      readonly type: 'snapshot';
+      readonly id: string;
+      readonly asOf: Cursor;
+      readonly items: readonly unknown[];
+      readonly more: boolean;
+    }
+  | { readonly type: 'event'; readonly id: string; readonly seq: number; readonly event: LiveEvent }
+  | { readonly type: 'live'; readonly id: string; readonly seq: number }
+  | {
+      readonly type: 'heartbeat';
+      readonly tops: Readonly<Record<string, number>>;
+      readonly at: string;
+    }
+  | { readonly type: 'pong' }
+  | { readonly type: 'resync'; readonly id: string; readonly reason: ResyncReason }
+  | { readonly type: 'drain'; readonly retryInMs: number }
+  | { readonly type: 'error'; readonly code: string; readonly detail: string };
