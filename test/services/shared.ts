@@ -98,8 +98,8 @@ export async function runToEnd(
 ): Promise<string> {
   const child = spawn(command, [...args], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
@@ -132,7 +132,8 @@ export async function until(
     } catch (thrown) {
       last = thrown;
     }
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
+    if (Date.now() > deadline)
+      throw new Error(`${what}: not within ${timeoutMs} ms`, { cause: last });
     await pause(15);
   }
 }
