@@ -167,3 +167,19 @@ function productionFaults(config: Config): ConfigFault[] {
 }
 
 const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 32;
+
+/** The table of docs/configuration.md: every variable, its default and what it is for. */
+export function configTable(): string {
+  const defaults = configSchema.safeParse({});
+  const values: Readonly<Record<string, unknown>> = defaults.success ? defaults.data : {};
+  const rows = Object.entries(configSchema.shape).map(([name, schema]) => {
+    const meta = schema.meta() as Partial<Field> | undefined;
+    return `| \`${name}\` | ${defaultText(values[name])} | ${meta?.doc ?? ''} |`;
+  });
+  return ['| Variable | Default | Meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function defaultText(value: unknown): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return '–';
+  return `\`${String(value)}\``;
+}

@@ -1,0 +1,52 @@
+// The configuration is validated as a whole, and its documentation is made from it.
+
+import { expect, test } from 'vitest';
+
+import { configTable, readConfig } from '../../runtime/config.js';
+
+test('nothing set gives the embedded default', () => {
+  const result = readConfig({});
+  expect(result).toMatchObject({ ok: true });
+  expect(result.ok && result.config.KAFKA_BROKERS).toEqual([]);
+});
+
+test('every fault is listed at once, by variable and without its value', () => {
+  const result = readConfig({
+    TRUNKLINE_PORT: '99999999',
+    TRUNKLINE_DRAIN: 'soon',
+    TRUNKLINE_MASTER_KEY: 'hunter2hunter2',
+    TRUNKLINE_PROT: '1',
+  });
+  expect(result.ok).toBe(false);
+  const faults = result.ok ? [] : result.faults;
+  expect(faults.map((fault) => fault.variable).sort()).toEqual([
+    'TRUNKLINE_DRAIN',
+    'TRUNKLINE_PORT',
+    'TRUNKLINE_PROT',
+  ]);
+  expect(JSON.stringify(faults)).not.toContain('hunter2');
+});
+
+test('a weak master key is a fault of its own', () => {
+  const result = readConfig({ TRUNKLINE_MASTER_KEY: 'hunter2' });
+  expect(result.ok || result.faults[0]?.variable).toBe('TRUNKLINE_MASTER_KEY');
+});
+
+test('production refuses a missing master key and a pinned clock', () => {
+  const result = readConfig({ TRUNKLINE_ENV: 'production', TRUNKLINE_TEST_NOW: '1' });
+  expect(result.ok ? [] : result.faults.map((fault) => fault.variable)).toEqual([
+    'TRUNKLINE_MASTER_KEY',
+    'TRUNKLINE_TEST_NOW',
+  ]);
+});
+
+test('durations are read with their unit', () => {
+  const result = readConfig({ TRUNKLINE_DRAIN: '250ms', TRUNKLINE_RAW_RETENTION: '2d' });
+  expect(result.ok && result.config.TRUNKLINE_DRAIN).toBe(250);
+  expect(result.ok && result.config.TRUNKLINE_RAW_RETENTION).toBe(172_800_000);
+});
+
+test('docs/configuration.md is the table of the schema', async () => {
+  const page = `# Configuration\n\nMade from \`runtime/config.ts\`; every fault is listed at start (exit code 78). Durations in the\ndefaults are milliseconds; give them with a unit, e.g. \`5s\`.\n\n${configTable()}\n`;
+  await expect(page).toMatchFileSnapshot('../../docs/configuration.md');
+});
