@@ -1,17 +1,253 @@
 // Bytes of the log: Avro in the Confluent wire format (0x00, 4-byte schema id, payload), with the
-// schemas of schemas/ and cached resolvers. Ids come from the registry, or from the local table.
+// schemas of schemas/avro and cached resolvers. Ids come from the registry, or from the local table.
 
-import type { EventEnvelope } from '../schemas/events.js';
-import type { RecordedFact } from '../schemas/facts.js';
+import { COMPATIBILITY, SchemaRegistry } from '@kafkajs/confluent-schema-registry';
+import type avsc from 'avsc';
+import { TrunklineError, toError } from '../runtime/errors.js';
+import type { CallSignal, RecordedFact } from '../schemas/facts.js';
+import type { EventBody, EventEnvelope } from '../schemas/events.js';
+import { currentSchemas, localId, readHistory, typeOf, type SchemaName } from './schema-history.js';
 
+/**
+ * Encodes and decodes. Decoding throws `schema_unknown` for an id not known yet (call `learn` first)
+ * and `value_unreadable` for bytes that are not a value of their schema.
+ */
 export interface Codec {
   encodeEvent(event: EventEnvelope): Buffer;
   decodeEvent(value: Buffer): EventEnvelope;
   encodeFact(fact: RecordedFact): Buffer;
   decodeFact(value: Buffer): RecordedFact;
+  /**
+   * Fetches the schemas of these values that are not known yet, each once; null when all are known,
+   * which costs nothing. A newer process may write with a schema that this one has not seen.
+   */
+  learn(values: Iterable<Buffer | null>): Promise<void> | null;
 }
 
 /** A codec with the ids of the local table; needs no service. */
-export declare function createLocalCodec(): Codec;
+export function createLocalCodec(): Codec {
+  return codecOf(localTable(), {
+    'event-envelope': localIdOf('event-envelope'),
+    'recorded-fact': localIdOf('recorded-fact'),
+  });
+}
+
 /** Registers the schemas (FULL_TRANSITIVE) and uses the registry's ids. */
-export declare function createRegistryCodec(registryUrl: string): Promise<Codec>;
+export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
+  const registry = new SchemaRegistry({ host: registryUrl }, {});
+  const ids: Record<SchemaName, number> = { 'event-envelope': 0, 'recorded-fact': 0 };
+  const table = localTable();
+  for (const { name, schema } of readHistory()) {
+    // In the order of release; the last one is the schema of this build.
+    const id = await register(registry, name, schema);
+    ids[name] = id;
+    table.set(id, schema);
+  }
+  return codecOf(table, ids, async (id) => {
+    const found: unknown = await registry.getSchema(id);
+    const schema: unknown = JSON.parse(JSON.stringify(found));
+    if (typeof schema !== 'object' || schema === null) throw unknownSchema(id);
+    return schema;
+  });
+}
+
+async function register(registry: SchemaRegistry, name: string, schema: object): Promise<number> {
+  try {
+    const confluent = { type: 'AVRO', schema: JSON.stringify(schema) } as Parameters<
+      SchemaRegistry['register']
+    >[0];
+    // Compatibility on every call: the client compares it with BACKWARD otherwise.
+    const options = { compatibility: COMPATIBILITY.FULL_TRANSITIVE, subject: `trunkline.${name}` };
+    return (await registry.register(confluent, options)).id;
+  } catch (thrown) {
+    const cause = toError(thrown);
+    const refused = /compatib/i.test(cause.message);
+    throw new TrunklineError(
+      refused ? 'schema_incompatible' : 'service_unreachable',
+      `the schema registry did not take trunkline.${name}: ${cause.message}`,
+      { cause },
+    );
+  }
+}
+
+const localTable = (): Map<number, object> =>
+  new Map(readHistory().map(({ number, schema }) => [localId(number), schema]));
+
+function localIdOf(name: SchemaName): number {
+  const last = readHistory().findLast((version) => version.name === name);
+  if (last === undefined) throw new Error(`no released schema of ${name}`);
+  return localId(last.number);
+}
+
+const unknownSchema = (id: number): TrunklineError =>
+  new TrunklineError('schema_unknown', `schema id ${id} is in no table of this process`);
+
+type FetchSchema = (id: number) => Promise<object>;
+
+const refuseFetch: FetchSchema = (id) => Promise.reject(unknownSchema(id));
+
+function codecOf(
+  table: Map<number, object>,
+  ids: Readonly<Record<SchemaName, number>>,
+  fetchSchema: FetchSchema = refuseFetch,
+): Codec {
+  const events = port('event-envelope', ids, table);
+  const facts = port('recorded-fact', ids, table);
+  return {
+    encodeEvent: (event) => events.encode(toWire(event)),
+    decodeEvent: (value) => fromWire(events.decode(value) as WireEvent),
+    encodeFact: (fact) => facts.encode(bytesOf(fact)),
+    decodeFact: (value) => ({ ...(facts.decode(value) as RecordedFact) }),
+    learn: learner(table, fetchSchema),
+  };
+}
+
+/** avsc takes bytes as a Buffer only; a view, not a copy. */
+function bytesOf(fact: RecordedFact): RecordedFact {
+  const { sealed } = fact;
+  if (Buffer.isBuffer(sealed)) return fact;
+  return { ...fact, sealed: Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength) };
+}
+
+function learner(table: Map<number, object>, fetchSchema: FetchSchema): Codec['learn'] {
+  const underWay = new Map<number, Promise<void>>();
+  const fetchOnce = (id: number): Promise<void> => {
+    const running = underWay.get(id);
+    if (running !== undefined) return running;
+    const fetching = fetchSchema(id)
+      .then((schema) => void table.set(id, schema))
+      .finally(() => underWay.delete(id));
+    underWay.set(id, fetching);
+    return fetching;
+  };
+  return (values) => {
+    const wanted = new Set<number>();
+    for (const value of values) {
+      if (value === null || value.length < headerBytes) continue;
+      const id = value.readUInt32BE(1);
+      if (!table.has(id)) wanted.add(id);
+    }
+    return wanted.size === 0 ? null : Promise.all([...wanted].map(fetchOnce)).then(() => undefined);
+  };
+}
+
+const headerBytes = 5;
+
+/** Encodes with the schema of this build, decodes from the writer's, with one resolver per id. */
+function port(
+  name: SchemaName,
+  ids: Readonly<Record<SchemaName, number>>,
+  table: ReadonlyMap<number, object>,
+) {
+  const reader = typeOf(currentSchemas[name]);
+  const resolvers = new Map<number, avsc.Resolver | undefined>([[ids[name], undefined]]);
+  const resolverOf = (id: number): avsc.Resolver | undefined => {
+    const schema = table.get(id);
+    if (schema === undefined) throw unknownSchema(id);
+    const writer = typeOf(schema);
+    const resolver = writer.equals(reader) ? undefined : reader.createResolver(writer);
+    resolvers.set(id, resolver);
+    return resolver;
+  };
+  let scratch = Buffer.alloc(64 * 1024);
+  return {
+    encode(value: object): Buffer {
+      let end = write(reader, value, scratch);
+      if (end < 0) {
+        scratch = Buffer.alloc(2 * (scratch.length - end));
+        end = write(reader, value, scratch);
+      }
+      scratch.writeUInt32BE(ids[name], 1);
+      return Buffer.from(scratch.subarray(0, end));
+    },
+    decode(value: Buffer): unknown {
+      if (value.length < headerBytes || value[0] !== 0) throw unreadable('no schema id');
+      const id = value.readUInt32BE(1);
+      const resolver = resolvers.has(id) ? resolvers.get(id) : resolverOf(id);
+      return read(reader, value, resolver);
+    },
+  };
+}
+
+/** The end of what was written, or negative: how many bytes the buffer lacks. */
+function write(type: avsc.Type, value: object, into: Buffer): number {
+  try {
+    return type.encode(value, into, headerBytes);
+  } catch (thrown) {
+    // The message of avsc quotes the value: only its kind goes on.
+    throw new TrunklineError('value_unreadable', `not a value of ${type.name ?? 'its schema'}`, {
+      cause: withoutValue(thrown),
+    });
+  }
+}
+
+/** Which type was wrong, without the value: `invalid "long": …` becomes `invalid "long"`. */
+const withoutValue = (thrown: unknown): Error =>
+  new Error(/^invalid "[^"]*"/.exec(toError(thrown).message)?.[0] ?? 'invalid value');
+
+function read(reader: avsc.Type, value: Buffer, resolver: avsc.Resolver | undefined): unknown {
+  let result;
+  try {
+    result = reader.decode(value, headerBytes, resolver);
+  } catch (thrown) {
+    throw unreadable('not a value of its schema', withoutValue(thrown));
+  }
+  if (result.offset !== value.length) throw unreadable('cut off or too long');
+  return result.value;
+}
+
+const unreadable = (detail: string, cause?: Error): TrunklineError =>
+  new TrunklineError('value_unreadable', detail, cause === undefined ? {} : { cause });
+
+type BodyOf<K extends EventBody['kind']> = Omit<Extract<EventBody, { kind: K }>, 'kind'>;
+
+/** The envelope as the schema has it: the body in one of four fields. */
+interface WireEvent extends Omit<EventEnvelope, 'body'> {
+  readonly call: BodyOf<'call'> | null;
+  readonly message: BodyOf<'message'> | null;
+  readonly notUnderstood: BodyOf<'not_understood'> | null;
+  readonly parked: BodyOf<'parked'> | null;
+}
+
+function toWire({ body, ...rest }: EventEnvelope): WireEvent {
+  return {
+    ...rest,
+    call: body.kind === 'call' ? body : null,
+    message: body.kind === 'message' ? body : null,
+    notUnderstood: body.kind === 'not_understood' ? body : null,
+    parked: body.kind === 'parked' ? body : null,
+  };
+}
+
+function fromWire({ call, message, notUnderstood, parked, ...rest }: WireEvent): EventEnvelope {
+  return { ...rest, body: bodyOf(call, message, notUnderstood, parked) };
+}
+
+function bodyOf(
+  call: WireEvent['call'],
+  message: WireEvent['message'],
+  notUnderstood: WireEvent['notUnderstood'],
+  parked: WireEvent['parked'],
+): EventBody {
+  if (call !== null) {
+    const { fact } = call;
+    if (fact === null) return { ...call, kind: 'call' };
+    return { ...call, kind: 'call', fact: { ...fact, signal: signalOf(fact.signal) } };
+  }
+  if (message !== null) return { ...message, kind: 'message' };
+  if (notUnderstood !== null) return { ...notUnderstood, kind: 'not_understood' };
+  if (parked !== null) return { ...parked, kind: 'parked' };
+  throw unreadable('an event without a body');
+}
+
+/** The schema has the fields of all signals; a signal keeps its own. */
+function signalOf(wire: CallSignal): CallSignal {
+  switch (wire.type) {
+    case 'status':
+      return { type: 'status', status: wire.status, cause: wire.cause, reason: wire.reason };
+    case 'hangup':
+      return { type: 'hangup', cause: wire.cause };
+    case 'note':
+      return { type: 'note', name: wire.name };
+  }
+}

@@ -1,0 +1,3 @@
+drop table log_records;
+drop table log_floors;
+drop table log_heads;

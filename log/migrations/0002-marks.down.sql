@@ -1,0 +1,2 @@
+drop table mark_sequences;
+drop table marks;
