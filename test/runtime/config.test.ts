@@ -21,6 +21,7 @@ test('every fault is listed at once, by variable and without its value', () => {
   const faults = result.ok ? [] : result.faults;
   expect(faults.map((fault) => fault.variable).sort()).toEqual([
     'TRUNKLINE_DRAIN',
+    'TRUNKLINE_MASTER_KEY',
     'TRUNKLINE_PORT',
     'TRUNKLINE_PROT',
   ]);
