@@ -24,6 +24,7 @@ const rows = {
   record_invalid: { status: 500, retryable: false, title: 'A record of the log cannot be read' },
   store_behind: { status: 503, retryable: true, title: 'The store is behind what was evicted' },
   mark_mismatch: { status: 500, retryable: false, title: 'A mark is not where it was left' },
+  projection_stopped: { status: 500, retryable: false, title: 'A projection cannot go on' },
   key_missing: { status: 500, retryable: false, title: 'A key is missing' },
   unseal_failed: { status: 500, retryable: false, title: 'A sealed value does not open' },
   endpoint_unknown: { status: 404, retryable: false, title: 'No such endpoint' },
