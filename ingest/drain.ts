@@ -1,0 +1,66 @@
+// Ingest: the way back from the spool to the log. Comes in: a partition with spooled records. Goes out:
+// the same records in the log, in order, and the lane back at the log when nothing is left.
+
+import type { EventLog } from '../log/event-log.js';
+import { pause } from '../log/pause.js';
+import { toError } from '../runtime/errors.js';
+import type { Logger } from '../runtime/logger.js';
+import { batchBytes, countThatFits, type AppendLane } from './append-lane.js';
+import type { Spool, SpoolHead } from './spool.js';
+
+export interface DrainOptions {
+  readonly partition: number;
+  readonly lane: AppendLane;
+  readonly spool: Spool;
+  readonly log: EventLog;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+const firstBackOffMs = 100;
+const lastBackOffMs = 3000;
+
+/** Ends when the lane is back at the log; rejects with the signal's reason when it is aborted. */
+export async function drainPartition(options: DrainOptions): Promise<void> {
+  const { partition, lane, spool, logger, signal } = options;
+  let drained = 0;
+  let failures = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const head = await spool.head(partition);
+    if (head === null) {
+      if (!lane.resume()) continue;
+      logger.info({ code: 'spool_drained', partition, records: drained }, 'back at the log');
+      return;
+    }
+    try {
+      if (failures === 0 && spool.segments(partition) <= 1) lane.holdForHandover();
+      await appendSegment(options, head);
+      await spool.drop(partition, head.segment);
+      drained += head.records.length;
+      failures = 0;
+    } catch (thrown) {
+      failures += 1;
+      lane.startSpooling('still_away');
+      await waitForLog(options, failures, thrown);
+    }
+  }
+}
+
+async function appendSegment({ lane, log }: DrainOptions, head: SpoolHead): Promise<void> {
+  const limit = Math.min(batchBytes, log.maxBatchBytes);
+  let rest = head.records.map((record) => ({ record }));
+  while (rest.length > 0) {
+    const count = countThatFits(rest, limit);
+    await lane.appendSpooled(rest.slice(0, count).map(({ record }) => record));
+    rest = rest.slice(count);
+  }
+}
+
+async function waitForLog(options: DrainOptions, failures: number, thrown: unknown): Promise<void> {
+  const { partition, logger, signal } = options;
+  const error = toError(thrown).message;
+  logger.warn({ code: 'spool_waits', partition, failures, error }, 'the log is still away');
+  const ms = Math.min(lastBackOffMs, firstBackOffMs * 2 ** (failures - 1));
+  await pause(ms * (0.5 + Math.random()), signal);
+}

@@ -1,0 +1,161 @@
+// Ingest: what is counted. Comes in: outcomes of deliveries and appends. Goes out: metrics of this
+// station on the process's registry. Plain numbers on the hot path; labels are made when scraped.
+
+import { Counter, Gauge, Histogram } from 'prom-client';
+
+import type { Metrics } from '../runtime/metrics.js';
+import { providerNames, type ProviderName } from '../schemas/facts.js';
+
+/** Where a delivery's way ended. */
+export type Layer =
+  | 'identify'
+  | 'rate_limit'
+  | 'receive'
+  | 'source_address'
+  | 'signature'
+  | 'timestamp'
+  | 'record'
+  | 'append';
+
+/** `unknown` until the endpoint is known. */
+export type ProviderLabel = ProviderName | 'unknown';
+
+/** Sources of gauges, asked when scraped. */
+export interface SpoolLevels {
+  readonly bytes: number;
+  readonly records: number;
+}
+
+const appendBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const sizeBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+
+/** Counters by (outcome, layer, code, provider); `code` is one of a fixed set, never a value. */
+export class IngestMetrics {
+  readonly #counts = new Map<string, number>();
+  readonly #notUnderstood = new Map<ProviderName, number>(providerNames.map((name) => [name, 0]));
+  readonly #appendSeconds: Histogram;
+  readonly #batchRecords: Histogram;
+  #appendFailures = 0;
+  #spoolFaults = 0;
+
+  constructor(metrics: Metrics, spool: () => SpoolLevels) {
+    this.#appendSeconds = new Histogram({
+      name: 'trunkline_ingest_append_seconds',
+      help: 'From sending a batch to the acknowledgement of the log',
+      buckets: appendBuckets,
+      registers: [metrics],
+    });
+    this.#batchRecords = new Histogram({
+      name: 'trunkline_ingest_batch_records',
+      help: 'Deliveries in one acknowledged batch',
+      buckets: sizeBuckets,
+      registers: [metrics],
+    });
+    for (const provider of providerNames) this.#counts.set(accepted(provider), 0);
+    this.#exportCounts(metrics);
+    this.#exportFaults(metrics);
+    exportSpool(metrics, spool);
+  }
+
+  /** A delivery was answered 2xx: it is in the log, or in the spool. */
+  accepted(provider: ProviderName, isSpooled: boolean): void {
+    this.#count(isSpooled ? `accepted append spooled ${provider}` : accepted(provider));
+  }
+
+  /** A delivery was refused by a layer. */
+  refused(layer: Layer, code: string, provider: ProviderLabel): void {
+    this.#count(`refused ${layer} ${code} ${provider}`);
+  }
+
+  /** A verified delivery whose content could not be read; it is kept. */
+  notUnderstood(provider: ProviderName): void {
+    this.#notUnderstood.set(provider, (this.#notUnderstood.get(provider) ?? 0) + 1);
+  }
+
+  appended(records: number, tookMs: number): void {
+    this.#appendSeconds.observe(tookMs / 1000);
+    this.#batchRecords.observe(records);
+  }
+
+  appendFailed(): void {
+    this.#appendFailures += 1;
+  }
+
+  spoolFault(): void {
+    this.#spoolFaults += 1;
+  }
+
+  #count(labels: string): void {
+    this.#counts.set(labels, (this.#counts.get(labels) ?? 0) + 1);
+  }
+
+  #exportCounts(metrics: Metrics): void {
+    const counts = this.#counts;
+    new Counter({
+      name: 'trunkline_ingest_deliveries_total',
+      help: 'Deliveries by how their way through ingest ended',
+      labelNames: ['outcome', 'layer', 'code', 'provider'],
+      registers: [metrics],
+      collect() {
+        this.reset();
+        for (const [labels, count] of counts) this.inc(readLabels(labels), count);
+      },
+    });
+    const notUnderstood = this.#notUnderstood;
+    new Counter({
+      name: 'trunkline_ingest_not_understood_total',
+      help: 'Verified deliveries that were kept although their content could not be read',
+      labelNames: ['provider'],
+      registers: [metrics],
+      collect() {
+        this.reset();
+        for (const [provider, count] of notUnderstood) this.inc({ provider }, count);
+      },
+    });
+  }
+
+  #exportFaults(metrics: Metrics): void {
+    const append = () => this.#appendFailures;
+    const spool = () => this.#spoolFaults;
+    exportTotal(metrics, 'append_failures', 'Appends whose outcome is unknown', append);
+    exportTotal(metrics, 'spool_faults', 'Damaged spool segments found', spool);
+  }
+}
+
+const accepted = (provider: ProviderName): string => `accepted append appended ${provider}`;
+
+function readLabels(text: string): Record<string, string> {
+  const [outcome = '', layer = '', code = '', provider = ''] = text.split(' ');
+  return { outcome, layer, code, provider };
+}
+
+function exportTotal(metrics: Metrics, what: string, help: string, value: () => number): void {
+  new Counter({
+    name: `trunkline_ingest_${what}_total`,
+    help,
+    registers: [metrics],
+    collect() {
+      this.reset();
+      this.inc(value());
+    },
+  });
+}
+
+function exportSpool(metrics: Metrics, levels: () => SpoolLevels): void {
+  new Gauge({
+    name: 'trunkline_ingest_spool_bytes',
+    help: 'Bytes of deliveries on this disk that are not in the log yet',
+    registers: [metrics],
+    collect() {
+      this.set(levels().bytes);
+    },
+  });
+  new Gauge({
+    name: 'trunkline_ingest_spool_records',
+    help: 'Deliveries on this disk that are not in the log yet',
+    registers: [metrics],
+    collect() {
+      this.set(levels().records);
+    },
+  });
+}
