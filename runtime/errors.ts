@@ -18,6 +18,7 @@ const rows = {
   schema_incompatible: { status: 500, retryable: false, title: 'A schema is not compatible' },
   schema_unknown: { status: 500, retryable: false, title: 'A schema id is not known' },
   value_unreadable: { status: 500, retryable: false, title: 'A value of the log cannot be read' },
+  batch_too_large: { status: 413, retryable: false, title: 'A batch is too large' },
   append_unknown: { status: 503, retryable: true, title: 'The outcome of an append is unknown' },
   log_position: { status: 500, retryable: false, title: 'A log position is outside the log' },
   log_loss: { status: 500, retryable: false, title: 'Records of the log are missing' },

@@ -5,9 +5,11 @@
 
 do $$
 begin
-  create role trunkline_reader nologin;
+  -- Roles belong to the server: another database or another station may have made it, or makes it now.
+  if not exists (select from pg_roles where rolname = 'trunkline_reader') then
+    create role trunkline_reader nologin;
+  end if;
 exception
-  -- Roles belong to the cluster: another database or another station may have made it.
   when duplicate_object or unique_violation then null;
 end
 $$;
@@ -171,7 +173,8 @@ create table aggregate_state (
 
 -- Row-level security, the second wall. FORCE makes the owner subject to policies too, so its right to
 -- write every tenant's rows is a policy that can be seen, not an exception that cannot. The reader
--- owns nothing, may only select, and sees the tenant of its transaction; without one, nothing.
+-- owns nothing, may only select, and sees the tenant of its transaction; without one, nothing. The
+-- setting is read in a subselect, once per statement.
 do $$
 declare
   name text;
@@ -184,7 +187,7 @@ begin
     execute format('create policy writer on %I for all to current_user using (true) with check (true)', name);
     execute format(
       'create policy reader on %I for select to trunkline_reader
-         using (tenant_id = current_setting(''trunkline.tenant'', true))', name);
+         using (tenant_id = (select nullif(current_setting(''trunkline.tenant'', true), '''')))', name);
   end loop;
 end
 $$;

@@ -1,0 +1,78 @@
+// One transaction per batch: the rows of all projections that stand at its begin, and their marks,
+// moved by compare-and-set (design 3.4). Comes in: a segment. Goes out: the outcome of the fence.
+
+import { moveMarks, type MarkKey } from '../log/mark-store.js';
+import type { Mark, MarkOutcome } from '../log/mark.js';
+import { inTransaction, type Database, type Transaction } from '../runtime/postgres.js';
+import type { EventEnvelope } from '../schemas/events.js';
+import type { Fold } from './projection.js';
+import { runStatements, statementsOf, type Statement } from './table.js';
+
+/** Everything that is known of a commit before its transaction begins. */
+export interface PreparedCommit {
+  readonly keys: readonly MarkKey[];
+  readonly before: Mark;
+  readonly after: Mark;
+  readonly events: readonly EventEnvelope[];
+  /** Of the projections whose changes depend on the events alone. */
+  readonly statements: readonly Statement[];
+  /** Of the others; they read their rows inside the transaction. */
+  readonly folds: readonly Fold[];
+}
+
+/** Ends the transaction when the marks did not move: its rows must not stand. */
+class NotStored extends Error {
+  constructor(readonly outcome: MarkOutcome) {
+    super(`marks: ${outcome}`);
+  }
+}
+
+/**
+ * Commits rows and marks together, or neither. The marks are moved first: their row locks make a
+ * second projector wait before it does any work, and let the folds read rows that cannot move.
+ * Throws what the database or a fold throws; then nothing is known to be committed.
+ */
+export async function commitBatch(
+  database: Database,
+  prepared: PreparedCommit,
+): Promise<MarkOutcome> {
+  try {
+    await inTransaction(database, async (transaction) => {
+      const { keys, before, after } = prepared;
+      const outcome = await moveMarks(transaction, keys, before, after);
+      if (outcome !== 'stored') throw new NotStored(outcome);
+      await writeRows(transaction, prepared);
+    });
+  } catch (thrown) {
+    for (const fold of prepared.folds) fold.forget();
+    if (thrown instanceof NotStored) return thrown.outcome;
+    throw thrown;
+  }
+  for (const fold of prepared.folds) fold.committed();
+  return 'stored';
+}
+
+async function writeRows(transaction: Transaction, prepared: PreparedCommit): Promise<void> {
+  const { events, folds, statements } = prepared;
+  if (events.length === 0) return;
+  // The folds queue their reads first; then the database writes the other rows while they fold.
+  const folded = foldAll(transaction, folds, events);
+  const pure = runStatements(transaction, statements);
+  // Both are awaited even when one fails: the connection is not given back with work under way.
+  const results = await Promise.allSettled([pure, folded]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+async function foldAll(
+  transaction: Transaction,
+  folds: readonly Fold[],
+  events: readonly EventEnvelope[],
+): Promise<void> {
+  for (const fold of folds) {
+    const changes = await fold.apply(transaction, events);
+    await runStatements(
+      transaction,
+      changes.flatMap((change) => statementsOf(change)),
+    );
+  }
+}

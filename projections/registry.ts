@@ -1,0 +1,22 @@
+// The read models, in the order in which they are written.
+
+import type { Evolver } from '../schemas/aggregates.js';
+import { aggregateState } from './aggregate-state.js';
+import { callTimeline } from './call-timeline.js';
+import { calls } from './calls.js';
+import { legs } from './legs.js';
+import { messages } from './messages.js';
+import type { Projection } from './projection.js';
+import { stats } from './stats.js';
+import { unattributed } from './unattributed.js';
+
+/** All read models; `aggregate_state` folds with the evolver the decisions use. */
+export const createProjections = (evolver: Evolver): readonly Projection[] => [
+  aggregateState(evolver),
+  calls,
+  legs,
+  callTimeline,
+  messages,
+  stats,
+  unattributed,
+];
