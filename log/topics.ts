@@ -1,10 +1,14 @@
-// Topic names and the partition of a tenant: murmur2 of the tenant id, as Kafka's Java client has it.
+// Topic names and settings, and the partition of a tenant: murmur2 of the tenant id, as Kafka's Java
+// client has it.
 
 import type { TenantId } from '../schemas/ids.js';
 import type { Topic } from './event-log.js';
 
-/** Kafka names of the topics. */
-export const topicName = (topic: Topic): string => `trunkline.${topic}`;
+/** All topics of a log. */
+export const topics: readonly Topic[] = ['deliveries', 'deliveries.bulk', 'events', 'dead-letters'];
+
+/** Kafka name of a topic, e.g. `trunkline.deliveries.bulk`. */
+export const topicName = (topic: Topic, prefix = 'trunkline'): string => `${prefix}.${topic}`;
 
 /** Partition of a tenant: positive murmur2 of the UTF-8 bytes modulo P (Java-compatible). */
 export function partitionOf(tenant: TenantId, partitions: number): number {
