@@ -1,0 +1,47 @@
+// Ingest, verification scheme of Twilio's form and GET requests: base64(HMAC-SHA1(secret, URL followed
+// by the sorted fields of the body)). Nothing signs a time: replays are the dedupe's business.
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { parseForm, signedFields } from './form.js';
+import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
+import { signedUrls } from './signed-url.js';
+
+/** base64 of 20 bytes. */
+const shape = /^[A-Za-z0-9+/]{27}=$/;
+
+/** The signature of a URL followed by `appended` (latin1 bytes, see `signedFields`). */
+export function signUrl(secret: string, url: string, appended = ''): string {
+  const hmac = createHmac('sha1', secret).update(url, 'utf8');
+  return hmac.update(appended, 'latin1').digest('base64');
+}
+
+/**
+ * Checks a signature over the URL followed by `appended`, for each form of the URL. Every comparison
+ * takes the same time; which form matched is not told.
+ */
+export function verifyUrl(
+  request: SignedRequest,
+  header: string,
+  secret: string,
+  appended: string,
+): Verdict {
+  const given = signatureHeader(request, header);
+  if (typeof given !== 'string') return given;
+  if (!shape.test(given)) return refuse('signature_malformed');
+  const signature = Buffer.from(given, 'latin1');
+  for (const url of signedUrls(request.url)) {
+    const expected = Buffer.from(signUrl(secret, url, appended), 'latin1');
+    if (timingSafeEqual(expected, signature)) return accepted;
+  }
+  return refuse('signature_mismatch');
+}
+
+/** Verifies a form POST, or a GET whose URL carries everything. A GET with a body is refused. */
+export function verifyFormUrl(request: SignedRequest, header: string, secret: string): Verdict {
+  if (request.method === 'GET') {
+    return request.body.length > 0
+      ? refuse('body_not_signed')
+      : verifyUrl(request, header, secret, '');
+  }
+  return verifyUrl(request, header, secret, signedFields(parseForm(request.body)));
+}

@@ -1,0 +1,35 @@
+// Ingest, verification scheme of Twilio's JSON requests and Event Streams: the URL alone is signed, and
+// carries `bodySHA256`, the lower-case hex SHA-256 of the raw body, which is checked apart.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { parseQuery } from './form.js';
+import { verifyUrl } from './hmac-sha1-form-url.js';
+import { refuse, type SignedRequest, type Verdict } from './scheme.js';
+
+export const digestParameter = 'bodySHA256';
+
+/** The digest a URL carries; null when it carries none. */
+export function bodyDigest(url: string): string | null {
+  return url.includes('bodySHA256') ? (parseQuery(url).values.get(digestParameter) ?? null) : null;
+}
+
+/** Lower-case hex SHA-256, as Twilio writes it. */
+export function digestOf(body: Buffer): string {
+  return createHash('sha256').update(body).digest('hex');
+}
+
+/** Verifies URL signature and body digest. Without a digest nothing binds the body: refused. */
+export function verifyUrlBodyDigest(
+  request: SignedRequest,
+  header: string,
+  secret: string,
+): Verdict {
+  const given = bodyDigest(request.url);
+  if (given === null) return refuse('body_not_signed');
+  const url = verifyUrl(request, header, secret, '');
+  if (!url.ok) return url;
+  const expected = Buffer.from(digestOf(request.body), 'latin1');
+  const digest = Buffer.from(given, 'utf8');
+  const equal = digest.length === expected.length && timingSafeEqual(digest, expected);
+  return equal ? url : refuse('body_digest_mismatch');
+}

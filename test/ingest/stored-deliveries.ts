@@ -1,0 +1,74 @@
+// The stored provider deliveries of the shared data, as tests use them: as raw deliveries at the endpoint
+// whose public URL was signed.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Endpoint } from '../../runtime/registry.js';
+import type { ProviderName } from '../../schemas/facts.js';
+import { endpointId, tenantId } from '../../schemas/ids.js';
+import type { RawDelivery } from '../../schemas/stages.js';
+
+export interface StoredDelivery {
+  readonly file: string;
+  readonly provider: ProviderName;
+  readonly event: string;
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly rawBody: string;
+  readonly _signedAt: number;
+  readonly _expected?: Readonly<Record<string, unknown>>;
+  readonly _note?: string;
+}
+
+export const deliveriesFolder = join(process.cwd(), '../shared/data/deliveries');
+
+const read = (file: string): unknown =>
+  JSON.parse(readFileSync(join(deliveriesFolder, file), 'utf8'));
+
+export const secrets = read('_secrets.json') as Record<ProviderName, Record<string, string>>;
+
+export const storedDeliveries: readonly StoredDelivery[] = readdirSync(deliveriesFolder)
+  .filter((file) => /^(twilio|telnyx)-/.test(file))
+  .map((file) => ({ ...(read(file) as StoredDelivery), file }));
+
+export function stored(file: string): StoredDelivery {
+  const found = storedDeliveries.find((delivery) => delivery.file === `${file}.json`);
+  if (found === undefined) throw new Error(`no stored delivery ${file}`);
+  return found;
+}
+
+export const publicBase = 'https://hooks.example.com';
+
+export function endpointOf(
+  provider: ProviderName,
+  credentials: readonly Record<string, string>[] = [secrets[provider]],
+): Endpoint {
+  return {
+    id: endpointId('ep_0000000000000001'),
+    tenant: tenantId('acme'),
+    provider,
+    name: provider,
+    publicBaseUrl: publicBase,
+    credentials,
+    allow: [],
+    ratePerSecond: null,
+  };
+}
+
+/** The delivery as it would come off the wire, received the moment it was signed. */
+export function rawOf(delivery: StoredDelivery, change: Partial<RawDelivery> = {}): RawDelivery {
+  return {
+    endpoint: endpointId('ep_0000000000000001'),
+    method: delivery.method,
+    target: delivery.url.slice(publicBase.length),
+    headers: new Map(
+      Object.entries(delivery.headers).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+    body: Buffer.from(delivery.rawBody, 'utf8'),
+    clientAddress: '192.0.2.1',
+    receivedAt: delivery._signedAt * 1000 + 250,
+    correlationId: 'test',
+    ...change,
+  };
+}
