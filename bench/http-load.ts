@@ -1,0 +1,104 @@
+// Bench: sends prepared requests over keep-alive connections. Closed loop for throughput (one request
+// in flight a connection), open loop for latency (every request at its intended time).
+
+import { connect, type Socket } from 'node:net';
+
+export interface LoadResult {
+  readonly sent: number;
+  readonly notAccepted: number;
+  readonly seconds: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  /** Called with each status in the order of the requests. */
+  readonly waiting: ((status: number) => void)[];
+}
+
+function open(port: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    const connection: Connection = { socket, waiting: [] };
+    let rest = '';
+    socket.on('data', (chunk: Buffer) => {
+      rest += chunk.toString('latin1');
+      rest = answers(rest, connection.waiting);
+    });
+    socket.once('connect', () => resolve(connection));
+    socket.once('error', reject);
+  });
+}
+
+/** Takes whole responses off the front; returns what is left. */
+function answers(text: string, waiting: ((status: number) => void)[]): string {
+  let rest = text;
+  for (;;) {
+    const end = rest.indexOf('\r\n\r\n');
+    if (end < 0) return rest;
+    const head = rest.slice(0, end);
+    const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
+    if (rest.length < end + 4 + length) return rest;
+    waiting.shift()?.(Number(head.slice(9, 12)));
+    rest = rest.slice(end + 4 + length);
+  }
+}
+
+/** Sends all requests as fast as `connections` connections take them. */
+export async function closedLoop(
+  port: number,
+  requests: readonly Buffer[],
+  connections: number,
+): Promise<LoadResult> {
+  const open_ = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  let next = 0;
+  let notAccepted = 0;
+  const begin = performance.now();
+  await Promise.all(
+    open_.map(async ({ socket, waiting }) => {
+      for (let bytes = requests[next++]; bytes !== undefined; bytes = requests[next++]) {
+        const answered = new Promise<number>((resolve) => waiting.push(resolve));
+        socket.write(bytes);
+        const status = await answered;
+        if (status < 200 || status > 299) notAccepted += 1;
+      }
+      socket.destroy();
+    }),
+  );
+  return { sent: requests.length, notAccepted, seconds: (performance.now() - begin) / 1000 };
+}
+
+/** Sends request i at `begin + i / rate`, whatever the answers do; resolves when all are answered. */
+export async function openLoop(
+  port: number,
+  requests: readonly Buffer[],
+  options: { readonly rate: number; readonly onSend: (index: number, intendedMs: number) => void },
+): Promise<LoadResult> {
+  const pool = await Promise.all(Array.from({ length: 32 }, () => open(port)));
+  const begin = performance.now() + 20;
+  const answers_: Promise<number>[] = [];
+  let next = 0;
+  await new Promise<void>((resolve) => {
+    const turn = () => {
+      const now = performance.now();
+      while (next < requests.length && begin + (next * 1000) / options.rate <= now) {
+        const connection = pool[next % pool.length];
+        const bytes = requests[next];
+        if (connection === undefined || bytes === undefined) break;
+        options.onSend(next, performance.timeOrigin + begin + (next * 1000) / options.rate);
+        answers_.push(new Promise((done) => connection.waiting.push(done)));
+        connection.socket.write(bytes);
+        next += 1;
+      }
+      if (next < requests.length) setTimeout(turn, 1);
+      else resolve();
+    };
+    turn();
+  });
+  const statuses = await Promise.all(answers_);
+  for (const { socket } of pool) socket.destroy();
+  return {
+    sent: requests.length,
+    notAccepted: statuses.filter((status) => status < 200 || status > 299).length,
+    seconds: (performance.now() - begin) / 1000,
+  };
+}
