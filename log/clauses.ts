@@ -1,5 +1,6 @@
 // The clauses of the log protocol as switches, so that tests can take one away and show that it was
-// needed (reference/log-protocol.md). Production code never sets them; a test holds that.
+// needed: M and F name the mutations and readings of docs/decisions/0001-log-protocol.md.
+// Production code never sets them; a test holds that.
 
 /** What an owner does when an append ends without an ack. Only `end` is sound, see rule 7. */
 export type AfterUnknown =
@@ -21,10 +22,6 @@ export interface Clauses {
   readonly checkpointOwnerTest: boolean;
   /** Rule 8: readers keep the maximum, not the last. (F7d, M5b) */
   readonly coverageMaximum: boolean;
-  /** Rule 5: the mark's owner comes from markers, not from the last event. (F8) */
-  readonly markOwnerFromMarkers: boolean;
-  /** Rule 1: a new owner id for each attempt, not for each process. (F3) */
-  readonly ownerPerAttempt: boolean;
   /** Rule 1: a marker without an ack is given up, not sent again. (M4, M4b) */
   readonly markerGivenUp: boolean;
   /** Rule 1: nothing is done before the marker is acknowledged. (M2) */
@@ -33,8 +30,6 @@ export interface Clauses {
   readonly restoreToMarker: boolean;
   /** Rule 2: … at the acked offset, not at the first marker of that id. (M4) */
   readonly restoreToAckedMarker: boolean;
-  /** Rule 5: the mark holds the covered source offsets. (F1) */
-  readonly markCoverage: boolean;
   /** Rule 2: resume exactly after what is covered, not a bit earlier. (F2) */
   readonly resumeAfterCovered: boolean;
   /** Rule 4: at most one append in flight. (F4) */
@@ -45,8 +40,6 @@ export interface Clauses {
   readonly coverageOfBothLanes: boolean;
   /** Rule 7: an ack that is not the next offset makes the owner read the gap. (F5) */
   readonly ackGapCheck: boolean;
-  /** Rule 7: whose ownership ended takes the partition again. (F5) */
-  readonly takeAgain: boolean;
   /** Rule 7: unknown is everything but an ack. (M5, M6, M7) */
   readonly afterUnknown: AfterUnknown;
 }
@@ -60,18 +53,14 @@ export const everyClause: Clauses = {
   coverageOfValidOnly: true,
   checkpointOwnerTest: true,
   coverageMaximum: true,
-  markOwnerFromMarkers: true,
-  ownerPerAttempt: true,
   markerGivenUp: true,
   markerAwaited: true,
   restoreToMarker: true,
   restoreToAckedMarker: true,
-  markCoverage: true,
   resumeAfterCovered: true,
   oneInFlight: true,
   wholeInputs: true,
   coverageOfBothLanes: true,
   ackGapCheck: true,
-  takeAgain: true,
   afterUnknown: 'end',
 };

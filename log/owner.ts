@@ -1,79 +1,106 @@
-// One owner per partition (design 3.2): take, restore, decide, append, one batch in flight.
+// One owner per partition (design 3.2): take, restore, work, and again from the start whenever the
+// ownership ends. Comes in: inputs of both lanes of partition p, and a decider. Goes out: records of
+// `events[p]`, nothing else (rule 10).
 
-import type { EventDraft } from '../schemas/events.js';
-import type { Offset, TenantId, Seq } from '../schemas/ids.js';
-import type { ValidEvent } from './consume.js';
-import type { EventLog, StoredRecord } from './event-log.js';
-import type { Mark } from './mark.js';
+import { randomUUID } from 'node:crypto';
+import { toError } from '../runtime/errors.js';
+import { linkedController, orAborted } from './abort.js';
+import { everyClause, type Clauses } from './clauses.js';
+import type { Fetcher } from './event-log.js';
+import type { OwnerOptions } from './owner-options.js';
+import { Ownership } from './ownership.js';
+import { endReasonOf, OwnershipEnd } from './ownership-end.js';
+import { pause } from './pause.js';
+import { restore } from './restore.js';
+import { takePartition, type Attempt, type Taken } from './take.js';
 
-export interface SourceRecord extends StoredRecord {
-  readonly lane: 'realtime' | 'bulk';
-}
+export type { Decider, EncodeEvent, PlacedDraft, Restored } from './decider.js';
+export type { Lane, SourceRecord } from './lanes.js';
+export type { OwnerObserver, OwnerOptions } from './owner-options.js';
+export type { EndReason } from './ownership-end.js';
 
-/** What a freshly taken ownership starts from. Nothing else counts (rule 2). */
-export interface Restored {
-  readonly partition: number;
-  /** The mark of aggregate_state, read in one statement. */
-  readonly mark: Mark;
-  /** Valid events from `mark.next` up to and including the own marker. */
-  readonly tail: readonly ValidEvent[];
-  /** The mark after the tail: epoch, own id and term, last sequence per tenant. */
-  readonly after: Mark;
-}
-
-/** What happens with the inputs; implemented by the processors. One instance per ownership. */
-export interface Decider {
-  /**
-   * The outputs of each input, in the order of the inputs; may run ahead of the acks of earlier
-   * batches. Never called again before its promise has settled. An error of code `store_behind`
-   * ends the ownership and the partition is taken again.
-   */
-  decide(inputs: readonly SourceRecord[]): Promise<readonly (readonly EventDraft[])[]>;
-  /**
-   * Forgets everything the last call of `decide` decided, as if it had not been called: the outputs
-   * of one of its inputs exceed the batch limit, and what was decided after that input was decided
-   * from events that will not be. Called at most once, right after that call settled; then come
-   * `decide` for the inputs before, `park` for the input, `decide` for the inputs after.
-   */
-  revoke(): void;
-  /** Outputs for an input whose outputs exceed the batch limit; later decisions build on them. */
-  park(input: SourceRecord, errorCode: string, error: string): readonly EventDraft[];
-  /**
-   * These drafts are in the log, with these offsets and numbers. Called once per append that held
-   * events, in the order of the decisions; one call of `decide` may take several appends.
-   */
-  acknowledged(placed: readonly PlacedDraft[]): void;
-}
-
-export interface PlacedDraft {
-  readonly draft: EventDraft;
-  readonly offset: Offset;
-  readonly seq: Seq;
-}
-
-export interface OwnerOptions {
-  readonly log: EventLog;
-  readonly partition: number;
-  /** Reads the mark of aggregate_state in one statement. */
-  readonly readMark: (partition: number) => Promise<Mark>;
-  /** Makes the decider of this ownership; `again` when the store moved past the restored tail. */
-  readonly begin: (restored: Restored) => Promise<Decider | 'again'>;
-  readonly encode: EncodeEvent;
-  readonly maxInputs: number;
-  readonly signal: AbortSignal;
-}
-
-/** Makes the log value of an event once the owner has numbered it. */
-export type EncodeEvent = (
-  draft: EventDraft,
-  numbered: { readonly tenant: TenantId; readonly seq: Seq } & Pick<
-    import('../schemas/events.js').EventEnvelope,
-    'epoch' | 'owner' | 'covered'
-  >,
-) => Buffer;
+/** Back-off before the next attempt: random up to a bound that doubles with each quick end. */
+const backOffMs = { first: 100, most: 5_000 } as const;
+/** An ownership that lasted this long was no fight over the partition. */
+const settledMs = 30_000;
 
 /**
  * Owns the partition until the signal aborts: takes it, works, and takes it again after a random
- * back-off whenever the ownership ends (unknown append, foreign marker, store below the floor).
+ * back-off whenever the ownership ends. Rejects only on a loss (`log_loss`, `log_position`,
+ * `record_invalid`): the partition then stands still, loudly, because going on would skip something.
  */
-export declare function ownPartition(options: OwnerOptions): Promise<void>;
+export async function ownPartition(options: OwnerOptions): Promise<void> {
+  const { partition, signal, logger, observe } = options;
+  const { random = Math.random, sleep = pause, now = () => performance.now() } = options;
+  let quickEnds = 0;
+  while (!signal.aborted) {
+    const startedMs = now();
+    const error = await ownOnce(options);
+    const reason = signal.aborted ? 'stopped' : endReasonOf(error);
+    observe?.ended?.({ partition, reason });
+    const line = { code: 'ownership_ended', partition, reason, err: error };
+    if (reason === 'stopped') return;
+    if (reason === 'loss') {
+      logger?.error(line, 'the partition stops: records are missing or unreadable');
+      throw error;
+    }
+    if (reason === 'error') logger?.error(line, 'the ownership failed');
+    else logger?.warn(line, 'the ownership ended');
+    quickEnds = now() - startedMs >= settledMs ? 0 : quickEnds + 1;
+    const bound = Math.min(backOffMs.first * 2 ** quickEnds, backOffMs.most);
+    await sleep(random() * bound, signal);
+  }
+}
+
+/** One attempt with an id and a producer of its own. Resolves with what ended it. */
+async function ownOnce(options: OwnerOptions): Promise<Error> {
+  const { log, partition, readMark, newId = randomUUID, clauses = everyClause } = options;
+  const { controller, unlink } = linkedController(options.signal);
+  const open: { close(): Promise<void> }[] = [];
+  try {
+    const appender = await log.openAppender();
+    open.push(appender);
+    const events = await log.openFetcher();
+    open.push(events);
+    const sources = await log.openFetcher();
+    open.push(sources);
+    const { signal } = controller;
+    const attempt = { log, partition, appender, events, readMark, newId, clauses, signal };
+    return await hold(options, attempt, sources);
+  } catch (thrown) {
+    return toError(thrown);
+  } finally {
+    unlink();
+    controller.abort(new OwnershipEnd('stopped', 'the ownership is over'));
+    await Promise.allSettled(open.map((one) => one.close()));
+  }
+}
+
+async function hold(options: OwnerOptions, attempt: Attempt, sources: Fetcher): Promise<Error> {
+  const { partition, observe } = options;
+  let taken = await takePartition(attempt);
+  for (;;) {
+    const restoration = await restore(attempt, taken);
+    const { restored } = restoration;
+    const decider = await orAborted(options.begin(restored), attempt.signal);
+    if (decider === 'again') return new OwnershipEnd('begin_again', 'the store asks for it');
+    observe?.taken?.({ partition, term: taken.term, tail: restored.tail.length });
+    const ownership = new Ownership({ options, attempt, restoration, decider });
+    const error = await ownership.work(sources);
+    const goesOn = await goOnUnderSameId(attempt, { error, taken, next: restoration.reader.next });
+    if (goesOn === null) return error;
+    taken = goesOn;
+  }
+}
+
+/** Null, but for tests that take the clause `afterUnknown` away: then the id is used again. */
+async function goOnUnderSameId(
+  { log, partition, clauses }: { log: Attempt['log']; partition: number; clauses: Clauses },
+  { error, taken, next }: { error: Error; taken: Taken; next: Taken['readUntil'] },
+): Promise<Taken | null> {
+  if (endReasonOf(error) !== 'unknown_append') return null;
+  if (clauses.afterUnknown === 'decide_again') return { ...taken, readUntil: next };
+  if (clauses.afterUnknown !== 'read_and_go_on') return null;
+  const bounds = await log.bounds('events', partition);
+  return { ...taken, readUntil: bounds.next };
+}

@@ -71,8 +71,6 @@ export class PartitionReader {
   #owner: OwnerId | null;
   #term: number;
   #covered: Coverage;
-  /** Differs from #owner only without the clause `markOwnerFromMarkers`. */
-  #markOwner: OwnerId | null;
   readonly #lastSeq: Map<TenantId, Seq>;
   /** The mark last handed out, while it still stands: copying the sequences is not free. */
   #mark: Mark | null = null;
@@ -85,7 +83,6 @@ export class PartitionReader {
     this.#next = mark.next;
     this.#epoch = mark.epoch;
     this.#owner = mark.owner;
-    this.#markOwner = mark.owner;
     this.#term = mark.term;
     this.#covered = mark.covered;
     this.#lastSeq = new Map(mark.lastSeq);
@@ -120,7 +117,7 @@ export class PartitionReader {
     this.#mark ??= {
       epoch: this.#epoch,
       next: this.#next,
-      owner: this.#markOwner,
+      owner: this.#owner,
       term: this.#term,
       covered: this.#covered,
       lastSeq: new Map(this.#lastSeq),
@@ -156,7 +153,6 @@ export class PartitionReader {
     if (this.#clauses.terms && term <= this.#term) return dropped.lateMarker;
     this.#requireEpoch(epoch);
     this.#owner = owner;
-    if (this.#clauses.markOwnerFromMarkers) this.#markOwner = owner;
     this.#term = term;
     this.#epoch = epoch;
     return { kind: 'marker', owner, term };
@@ -174,7 +170,6 @@ export class PartitionReader {
     const tenant = tenantId(record.key);
     if (!this.#clauses.ownerTestFirst && !this.#isNextOf(tenant, header)) return dropped.duplicate;
     if (!this.#isOwner(header)) return this.#notOwner(header);
-    this.#markOwner = header.owner;
     this.#cover(header.covered);
     if (this.#clauses.ownerTestFirst && !this.#isNextOf(tenant, header)) return dropped.duplicate;
     if (record.value === null) throw this.#invalid(`the event at ${record.offset} has no value`);
