@@ -1,0 +1,46 @@
+// Station processors. Comes in: events. Goes out: the aggregates they touch and their states. Given to
+// the projections, so that what is stored is folded by the code that decides on it.
+
+import type { AggregateRef, Evolver } from '../schemas/aggregates.js';
+import type { EventBody } from '../schemas/events.js';
+import type { TenantId } from '../schemas/ids.js';
+import { evolveAlias, evolveCall } from './call/evolve.js';
+import { aliasKey } from './call/identity.js';
+import { evolveMessage } from './message/evolve.js';
+
+/** Raise it when a state's meaning changes: stored rows of another version are folded again. */
+export const evolverVersion = 1;
+
+/** The aggregates of one event's content, the secondary ones too. */
+export function touchedBy(tenant: TenantId, body: EventBody): readonly AggregateRef[] {
+  switch (body.kind) {
+    case 'call': {
+      const call: AggregateRef = { tenant, kind: 'call', key: body.callId };
+      if (body.aliases.length === 0) return [call];
+      const { provider } = body.after;
+      return [
+        call,
+        ...body.aliases.map((ref): AggregateRef => ({
+          tenant,
+          kind: 'alias',
+          key: aliasKey(provider, ref),
+        })),
+      ];
+    }
+    case 'message':
+      return [{ tenant, kind: 'message', key: body.messageId }];
+    case 'not_understood':
+    case 'parked':
+      return [];
+  }
+}
+
+export const evolver: Evolver = {
+  version: evolverVersion,
+  touched: (event) => touchedBy(event.tenant, event.body),
+  evolve(ref, state, { body }) {
+    if (body.kind === 'message') return evolveMessage(state, body);
+    if (body.kind !== 'call') return state ?? {};
+    return ref.kind === 'alias' ? evolveAlias(body) : evolveCall(state, body);
+  },
+};
