@@ -8,7 +8,7 @@ import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool, SpoolOutcome } from './spool.js';
-import type { DeliveryRecord } from './spool-record.js';
+import { recordBytes, type DeliveryRecord } from './spool-record.js';
 
 /** `appended` and `spooled` are durable; `full` and `failed` are not. */
 export type AppendOutcome = 'appended' | 'spooled' | 'full' | 'failed';
@@ -34,12 +34,6 @@ export const batchRecords = 500;
 export const batchBytes = 512 * 1024;
 const queueRecords = 20_000;
 const queueBytes = 32 * 1024 * 1024;
-/** A record's share of a batch beside its value. */
-const overheadBytes = 128;
-
-/** Bytes a record takes of a batch, generously. */
-export const recordBytes = (record: DeliveryRecord): number => record.value.length + overheadBytes;
-
 interface Waiting {
   readonly record: DeliveryRecord;
   readonly since: number;

@@ -5,7 +5,7 @@ import type { EventLog } from '../log/event-log.js';
 import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
-import { batchBytes, countThatFits, type AppendLane } from './append-lane.js';
+import { batchBytes, batchRecords, countThatFits, type AppendLane } from './append-lane.js';
 import type { Spool, SpoolHead } from './spool.js';
 
 export interface DrainOptions {
@@ -17,6 +17,8 @@ export interface DrainOptions {
   readonly signal: AbortSignal;
 }
 
+/** So little of the spool is left that newer deliveries may wait for it instead of joining it. */
+const handoverRecords = 2 * batchRecords;
 const firstBackOffMs = 100;
 const lastBackOffMs = 3000;
 
@@ -34,7 +36,7 @@ export async function drainPartition(options: DrainOptions): Promise<void> {
       return;
     }
     try {
-      if (failures === 0 && spool.segments(partition) <= 1) lane.holdForHandover();
+      if (failures === 0 && spool.backlog(partition) <= handoverRecords) lane.holdForHandover();
       await appendSegment(options, head);
       await spool.drop(partition, head.segment);
       drained += head.records.length;

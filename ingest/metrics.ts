@@ -20,7 +20,7 @@ export type Layer =
 /** `unknown` until the endpoint is known. */
 export type ProviderLabel = ProviderName | 'unknown';
 
-/** Sources of gauges, asked when scraped. */
+/** What the spool holds now. */
 export interface SpoolLevels {
   readonly bytes: number;
   readonly records: number;
@@ -38,7 +38,7 @@ export class IngestMetrics {
   #appendFailures = 0;
   #spoolFaults = 0;
 
-  constructor(metrics: Metrics, spool: () => SpoolLevels) {
+  constructor(private readonly metrics: Metrics) {
     this.#appendSeconds = new Histogram({
       name: 'trunkline_ingest_append_seconds',
       help: 'From sending a batch to the acknowledgement of the log',
@@ -54,7 +54,11 @@ export class IngestMetrics {
     for (const provider of providerNames) this.#counts.set(accepted(provider), 0);
     this.#exportCounts(metrics);
     this.#exportFaults(metrics);
-    exportSpool(metrics, spool);
+  }
+
+  /** Exports how much the spool holds, asked when scraped. */
+  watchSpool(levels: SpoolLevels): void {
+    exportSpool(this.metrics, levels);
   }
 
   /** A delivery was answered 2xx: it is in the log, or in the spool. */
@@ -141,13 +145,13 @@ function exportTotal(metrics: Metrics, what: string, help: string, value: () => 
   });
 }
 
-function exportSpool(metrics: Metrics, levels: () => SpoolLevels): void {
+function exportSpool(metrics: Metrics, levels: SpoolLevels): void {
   new Gauge({
     name: 'trunkline_ingest_spool_bytes',
     help: 'Bytes of deliveries on this disk that are not in the log yet',
     registers: [metrics],
     collect() {
-      this.set(levels().bytes);
+      this.set(levels.bytes);
     },
   });
   new Gauge({
@@ -155,7 +159,7 @@ function exportSpool(metrics: Metrics, levels: () => SpoolLevels): void {
     help: 'Deliveries on this disk that are not in the log yet',
     registers: [metrics],
     collect() {
-      this.set(levels().records);
+      this.set(levels.records);
     },
   });
 }

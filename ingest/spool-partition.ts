@@ -50,10 +50,6 @@ export class SpoolPartition {
     return this.#backlog;
   }
 
-  get segments(): number {
-    return this.#closed.length + (this.#open === null && !this.#isWriting ? 0 : 1);
-  }
-
   /** The record's frame under the next sequence number; null when it is larger than `room`. */
   frame(record: DeliveryRecord, room: number): Buffer | null {
     const frame = encodeFrame(this.#sequence + 1, this.options.partition, record);

@@ -14,6 +14,12 @@ export interface DeliveryRecord extends LogRecord {
   readonly value: Buffer;
 }
 
+/** A record's share of a batch beside its value. */
+const overheadBytes = 128;
+
+/** Bytes a record takes of a batch, generously. */
+export const recordBytes = (record: DeliveryRecord): number => record.value.length + overheadBytes;
+
 export interface SpooledRecord extends DeliveryRecord {
   /** Dense within one partition's spool. */
   readonly sequence: number;
@@ -113,7 +119,7 @@ function nextFrame(bytes: Buffer, from: number): number {
  */
 function isTorn(bytes: Buffer, at: number): boolean {
   if (hasWholeFrame(bytes, at)) return false;
-  const declares = at + 8 <= bytes.length && bytes.readUInt32BE(at) === magic;
+  const declares = at + 4 <= bytes.length && bytes.readUInt32BE(at) === magic;
   const rest = bytes.subarray(at);
   return declares || rest.every((byte) => byte === 0) || magicBytes.indexOf(rest) === 0;
 }

@@ -80,11 +80,6 @@ export class Spool {
     return this.#partitions.get(partition)?.backlog ?? 0;
   }
 
-  /** Segments the drainer has still to take. */
-  segments(partition: number): number {
-    return this.#partitions.get(partition)?.segments ?? 0;
-  }
-
   /** Resolves when the record is on disk. Records of a partition keep the order of the calls. */
   async put(partition: number, record: DeliveryRecord): Promise<SpoolOutcome> {
     const queue = this.#partition(partition);

@@ -1,0 +1,137 @@
+// Ingest: the answer. Comes in: how a delivery's way ended. Goes out: the response, a count and, for a
+// refusal, a log line. Every 403 has the same body: an attacker learns nothing of the layer.
+
+import type { ErrorCode } from '../runtime/errors.js';
+import { problem, type HttpRequest, type HttpResponse } from '../runtime/http.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Endpoint } from '../runtime/registry.js';
+import type { NotUnderstoodFact } from '../schemas/facts.js';
+import type { MappedDelivery, VerifiedDelivery } from '../schemas/stages.js';
+import type { Limits, Quota } from './limit.js';
+import type { IngestMetrics, Layer } from './metrics.js';
+import { acknowledgement } from './providers/registry.js';
+
+/** What is known of a request on its way. */
+export interface Passage {
+  readonly request: HttpRequest;
+  /** Null until the endpoint is known. */
+  readonly endpoint: Endpoint | null;
+  /** The nearer of the limits that were asked. */
+  readonly quota: Quota;
+}
+
+/** Why a delivery was not taken: an error code for the answer, a finer one for us. */
+export interface Refusal {
+  readonly layer: Layer;
+  readonly answer: ErrorCode;
+  /** For logs and metrics; the answer's code when absent. */
+  readonly code?: string;
+}
+
+/** A delivery that is durable. */
+export interface Taken {
+  readonly delivery: VerifiedDelivery;
+  readonly mapped: MappedDelivery;
+  readonly outcome: 'appended' | 'spooled';
+}
+
+export interface AnswerOptions {
+  readonly limits: Limits;
+  readonly metrics: IngestMetrics;
+  readonly logger: Logger;
+}
+
+/** Texts of the answers; nothing of the request is repeated. */
+const details: Partial<Record<ErrorCode, string>> = {
+  endpoint_unknown: 'There is no webhook endpoint with this id.',
+  method_not_allowed: 'Deliveries come by POST or GET.',
+  rate_limited: 'Deliver again after the time in Retry-After.',
+  media_type: 'Send application/json or application/x-www-form-urlencoded.',
+  body_too_large: 'The delivery is larger than the log takes.',
+  forbidden: 'The delivery was refused.',
+  spool_full: 'The delivery was not kept. Deliver again after the time in Retry-After.',
+  service_unreachable: 'The delivery was not kept. Deliver again after the time in Retry-After.',
+  draining: 'This instance is stopping. Deliver again.',
+};
+
+const retryAfterSec: Partial<Record<ErrorCode, number>> = {
+  spool_full: 5,
+  service_unreachable: 5,
+  draining: 1,
+};
+
+/** One line per endpoint, layer and code in this time; the next one says how many were not written. */
+const quietMs = 10_000;
+const maxQuiet = 10_000;
+
+/** Makes the answers of one process. */
+export class Answers {
+  readonly #quiet = new Map<string, { since: number; suppressed: number }>();
+
+  constructor(private readonly options: AnswerOptions) {}
+
+  /** The provider's own form of 2xx, and only for what is durable. */
+  taken(passage: Passage, { delivery, mapped, outcome }: Taken): HttpResponse {
+    this.options.metrics.accepted(delivery.provider, outcome === 'spooled');
+    if (mapped.facts[0].kind === 'not_understood') this.#notUnderstood(passage, mapped.facts[0]);
+    const { status, headers, body } = acknowledgement(delivery);
+    return { status, headers: { ...this.#limitHeaders(passage), ...headers }, body };
+  }
+
+  /** Problem details with the limits' headers. */
+  refused(passage: Passage, refusal: Refusal): HttpResponse {
+    const { layer, answer, code = answer } = refusal;
+    const provider = passage.endpoint?.provider ?? 'unknown';
+    this.options.metrics.refused(layer, code, provider);
+    this.#log(passage, layer, code);
+    const response = problem(answer, details[answer] ?? '');
+    const wait = retryAfterSec[answer];
+    const headers = { ...response.headers, ...this.#limitHeaders(passage) };
+    return wait === undefined
+      ? { ...response, headers }
+      : { ...response, headers: { ...headers, 'Retry-After': String(wait) } };
+  }
+
+  #limitHeaders({ quota, endpoint }: Passage): Record<string, string> {
+    return this.options.limits.headers(quota, endpoint);
+  }
+
+  #notUnderstood({ endpoint }: Passage, fact: NotUnderstoodFact): void {
+    if (endpoint === null) return;
+    this.options.metrics.notUnderstood(endpoint.provider);
+    const name = `${endpoint.id}/not_understood`;
+    const suppressed = this.#suppressed(name);
+    if (suppressed === null) return;
+    const { id, tenant } = endpoint;
+    const fields = {
+      code: 'not_understood',
+      endpoint: id,
+      tenant,
+      reason: fact.reason,
+      suppressed,
+    };
+    this.options.logger.warn(fields, 'a verified delivery was kept but not understood');
+  }
+
+  /** No address, header or value: a line says which endpoint, which layer, which code. */
+  #log({ endpoint }: Passage, layer: Layer, reason: string): void {
+    const suppressed = this.#suppressed(`${endpoint?.id ?? ''}/${layer}/${reason}`);
+    if (suppressed === null) return;
+    const whose = { endpoint: endpoint?.id ?? null, tenant: endpoint?.tenant ?? null };
+    const fields = { code: 'delivery_refused', layer, reason, ...whose, suppressed };
+    this.options.logger.warn(fields, 'a delivery was refused');
+  }
+
+  /** How many lines of this name were not written since the last one; null while it is quiet. */
+  #suppressed(name: string): number | null {
+    const now = performance.now();
+    const before = this.#quiet.get(name);
+    if (before !== undefined && now - before.since < quietMs) {
+      before.suppressed += 1;
+      return null;
+    }
+    if (this.#quiet.size > maxQuiet) this.#quiet.clear();
+    this.#quiet.set(name, { since: now, suppressed: 0 });
+    return before?.suppressed ?? 0;
+  }
+}

@@ -1,0 +1,104 @@
+// Ingest: record. Comes in: a verified delivery with the facts its provider's file read from it. Goes
+// out: the record of `deliveries` for it: clear header, content sealed under the tenant's day key.
+
+import { randomUUID } from 'node:crypto';
+
+import type { Codec } from '../log/event-codec.js';
+import type { EventLog } from '../log/event-log.js';
+import { formatHeader } from '../log/record-header.js';
+import { partitionOf } from '../log/topics.js';
+import { toError } from '../runtime/errors.js';
+import type { KeyRing } from '../runtime/keys.js';
+import type { Logger } from '../runtime/logger.js';
+import type { DeliveryContent, KeptDelivery } from '../schemas/facts.js';
+import { deliveryPlace } from '../schemas/sealed.js';
+import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
+import { recordBytes, type DeliveryRecord } from './spool-record.js';
+
+export interface RecorderOptions {
+  readonly keyRing: KeyRing;
+  readonly codec: Codec;
+  readonly log: Pick<EventLog, 'partitions' | 'maxBatchBytes'>;
+  readonly logger: Logger;
+}
+
+/** A record and where it belongs; or it is larger than the log takes, or its day key is out of reach. */
+export type Recorded =
+  | { readonly ok: true; readonly partition: number; readonly record: DeliveryRecord }
+  | { readonly ok: false; readonly reason: 'too_large' | 'no_key' };
+
+const header = formatHeader({ kind: 'fact' });
+
+/** Headers that are kept: none of them can hold a credential, a signature or a person's address. */
+const keptHeaders = [
+  'content-type',
+  'user-agent',
+  'i-twilio-idempotency-token',
+  'telnyx-timestamp',
+] as const;
+
+/** Seals and encodes; makes the stage RecordedFact. */
+export async function recordDelivery(
+  { keyRing, codec, log, logger }: RecorderOptions,
+  delivery: VerifiedDelivery,
+  mapped: MappedDelivery,
+): Promise<Recorded> {
+  const { tenant, provider, raw } = delivery;
+  const deliveryId = randomUUID();
+  const dayKey = utcDay(raw.receivedAt);
+  const content: DeliveryContent = { facts: mapped.facts, raw: keptDelivery(delivery) };
+  const plain = Buffer.from(JSON.stringify(content));
+  let sealed: Buffer;
+  try {
+    sealed = await keyRing.sealDay(tenant, dayKey, deliveryPlace(tenant, deliveryId), plain);
+  } catch (thrown) {
+    const error = toError(thrown).message;
+    logger.error({ code: 'day_key_missing', tenant, day: dayKey, error }, 'a delivery not sealed');
+    return { ok: false, reason: 'no_key' };
+  }
+  const value = codec.encodeFact({
+    tenant,
+    endpoint: raw.endpoint,
+    provider,
+    deliveryId,
+    receivedAt: raw.receivedAt,
+    correlationId: raw.correlationId,
+    traceId: traceIdOf(raw),
+    schemaVersion: 1,
+    mappingVersion: mapped.mappingVersion,
+    dayKey,
+    sealed,
+  });
+  const record = { key: tenant, header, value };
+  if (recordBytes(record) > log.maxBatchBytes) return { ok: false, reason: 'too_large' };
+  return { ok: true, partition: partitionOf(tenant, log.partitions), record };
+}
+
+function keptDelivery({ url, raw }: VerifiedDelivery): KeptDelivery {
+  const headers: Record<string, string> = {};
+  for (const name of keptHeaders) {
+    const value = raw.headers.get(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  return { method: raw.method, url, headers, body: raw.body.toString('base64') };
+}
+
+const traceParent = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The trace the sender has begun (W3C trace context), or a new one. */
+function traceIdOf(raw: RawDelivery): string {
+  const given = traceParent.exec(raw.headers.get('traceparent') ?? '')?.[1];
+  return given ?? randomUUID().replaceAll('-', '');
+}
+
+const dayMs = 86_400_000;
+let lastDay = { number: -1, text: '' };
+
+/** The UTC day of a time in ms, as `YYYY-MM-DD`. */
+export function utcDay(ms: number): string {
+  const number = Math.floor(ms / dayMs);
+  if (number !== lastDay.number) {
+    lastDay = { number, text: new Date(ms).toISOString().slice(0, 10) };
+  }
+  return lastDay.text;
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+
+import { isAllowedSource } from '../../ingest/allow.js';
+import { endpoint } from './fixtures.js';
+
+const allows = (allow: readonly string[], address: string) =>
+  isAllowedSource(endpoint({ allow }), address);
+
+test('an empty list allows every address', () => {
+  expect(allows([], '203.0.113.9')).toBe(true);
+  expect(allows([], 'not an address')).toBe(true);
+});
+
+test('a list allows what is in one of its networks and nothing else', () => {
+  const list = ['192.0.2.0/24', '2001:db8::/32', '198.51.100.7'];
+  for (const address of ['192.0.2.255', '2001:db8:ffff::1', '198.51.100.7']) {
+    expect(allows(list, address)).toBe(true);
+  }
+  for (const address of ['192.0.3.0', '2001:db9::1', '198.51.100.8', '', 'x', '::1']) {
+    expect(allows(list, address)).toBe(false);
+  }
+});
+
+test('IPv4 inside IPv6 is judged as IPv4, on both sides', () => {
+  expect(allows(['192.0.2.0/24'], '::ffff:192.0.2.1')).toBe(true);
+  expect(allows(['192.0.2.0/24'], '::ffff:c000:201')).toBe(true);
+  expect(allows(['::ffff:192.0.2.0/120'], '192.0.2.1')).toBe(true);
+  expect(allows(['::/0'], '192.0.2.1')).toBe(false);
+});
+
+test('an entry that is no network allows nobody', () => {
+  expect(allows(['everyone'], '192.0.2.1')).toBe(false);
+  expect(allows(['192.0.2.0/99'], '192.0.2.1')).toBe(false);
+});
