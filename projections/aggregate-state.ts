@@ -6,6 +6,7 @@ import type { Transaction } from '../runtime/postgres.js';
 import type { AggregateRef, AggregateState, Evolver } from '../schemas/aggregates.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import { AggregateCache } from './aggregate-cache.js';
+import { eventsPerTurn, giveWay } from './give-way.js';
 import type { Fold, FoldProjection } from './projection.js';
 import { qualified, type Row, type Schema, type Table, type TableChange } from './table.js';
 
@@ -49,37 +50,57 @@ interface Working {
 }
 
 function openFold(context: FoldContext): Fold {
-  const cache = new AggregateCache(cacheChars);
-  let pending: ReadonlyMap<string, { text: string; state: AggregateState }> = new Map();
+  const remembered: Remembered = { cache: new AggregateCache(cacheChars), generation: 0 };
+  let touched: readonly Touched[] = [];
+  let working: ReadonlyMap<string, Working> = new Map();
+  let pending: States = new Map();
   return {
-    async apply(transaction, events) {
-      const touched = events.map((event) => ({ event, refs: touchedBy(context.evolver, event) }));
-      const working = await load(context, cache, transaction, touched);
-      for (const { event, refs } of touched) evolveAll(context.evolver, working, event, refs);
+    async load(transaction, events) {
+      touched = events.map((event) => ({ event, refs: touchedBy(context.evolver, event) }));
+      working = await load(context, remembered, transaction, touched);
+    },
+    async apply() {
+      await evolveAll(context.evolver, working, touched);
       const { change, states } = changeOf(context, working);
       pending = states;
       return change === null ? [] : [change];
     },
     committed() {
-      for (const [name, { text, state }] of pending) cache.set(name, text, state);
+      for (const [name, { text, state }] of pending) remembered.cache.set(name, text, state);
       pending = new Map();
     },
     forget() {
       pending = new Map();
-      cache.clear();
+      remembered.cache.clear();
     },
   };
 }
 
+/** An event with the aggregates it touches. */
+interface Touched {
+  readonly event: EventEnvelope;
+  readonly refs: readonly AggregateRef[];
+}
+
+/** States after a batch, by name. */
+type States = ReadonlyMap<string, { readonly text: string; readonly state: AggregateState }>;
+
 const nameOf = (ref: AggregateRef): string => `${ref.tenant}\0${ref.kind}\0${ref.key}`;
+
+interface Remembered {
+  readonly cache: AggregateCache;
+  /** Of `projection_rebuilds`, as it was when the cache was begun. */
+  generation: number;
+}
 
 /** The states before the batch: from the cache, the others in one statement. */
 async function load(
   context: FoldContext,
-  cache: AggregateCache,
+  remembered: Remembered,
   transaction: Transaction,
-  touched: readonly { readonly refs: readonly AggregateRef[] }[],
+  touched: readonly Touched[],
 ): Promise<Map<string, Working>> {
+  const { cache } = remembered;
   const working = new Map<string, Working>();
   const missing: AggregateRef[] = [];
   for (const ref of touched.flatMap(({ refs }) => refs)) {
@@ -89,24 +110,36 @@ async function load(
     if (known === undefined) missing.push(ref);
     working.set(name, { ref, stored: known?.text ?? null, state: known?.state ?? null });
   }
-  if (missing.length === 0) return working;
-  for (const row of await readRows(context, transaction, missing)) {
-    const found = working.get(`${row.tenant_id}\0${row.kind}\0${row.key}`);
-    if (found === undefined) continue;
-    found.stored = row.state;
-    found.state = JSON.parse(row.state) as AggregateState;
+  const rows = await readRows(context, transaction, missing);
+  const generation = rows[0]?.generation ?? 0;
+  if (generation !== remembered.generation) {
+    // A rebuild has replaced rows under the same mark: what was remembered may be wrong.
+    remembered.generation = generation;
+    cache.clear();
+    if (missing.length < working.size) return load(context, remembered, transaction, touched);
+  }
+  for (const { tenant_id, kind, key, state } of rows) {
+    const found = working.get(`${tenant_id}\0${kind}\0${key}`);
+    if (found === undefined || state === null) continue;
+    found.stored = state;
+    found.state = JSON.parse(state) as AggregateState;
   }
   return working;
 }
 
 interface StateRow {
-  readonly tenant_id: string;
-  readonly kind: string;
-  readonly key: string;
-  readonly state: string;
+  readonly generation: number;
+  /** Null on the one row that stands for none. */
+  readonly tenant_id: string | null;
+  readonly kind: string | null;
+  readonly key: string | null;
+  readonly state: string | null;
 }
 
-/** A row of another version is a miss: its aggregate is folded again, from nothing. */
+/**
+ * Rows and the generation they belong to, at least one line. A row of another version is a miss: its
+ * aggregate is folded again, from nothing.
+ */
 async function readRows(
   { evolver, schema }: FoldContext,
   transaction: Transaction,
@@ -114,9 +147,11 @@ async function readRows(
 ): Promise<readonly StateRow[]> {
   const { rows } = await transaction.query<StateRow>({
     name: `${schema}_aggregate_state_read`,
-    text: `select s.tenant_id, s.kind, s.key, s.state
-      from unnest($1::text[], $2::text[], $3::text[]) k (tenant_id, kind, key)
-      join ${qualified(table, schema)} s using (tenant_id, kind, key) where s.version = $4`,
+    text: `select g.generation, s.tenant_id, s.kind, s.key, s.state
+      from (select coalesce(max(generation), 0)::int as generation from public.projection_rebuilds
+        where projection = 'aggregate_state') g
+      left join (unnest($1::text[], $2::text[], $3::text[]) k (tenant_id, kind, key)
+        join ${qualified(table, schema)} s using (tenant_id, kind, key)) on s.version = $4`,
     values: [
       refs.map((ref) => ref.tenant),
       refs.map((ref) => ref.kind),
@@ -135,19 +170,21 @@ function touchedBy(evolver: Evolver, event: EventEnvelope): readonly AggregateRe
   }
 }
 
-function evolveAll(
+async function evolveAll(
   evolver: Evolver,
   working: ReadonlyMap<string, Working>,
-  event: EventEnvelope,
-  refs: readonly AggregateRef[],
-): void {
-  for (const ref of refs) {
-    const found = working.get(nameOf(ref));
-    if (found === undefined) continue;
-    try {
-      found.state = evolver.evolve(ref, found.state, event);
-    } catch (thrown) {
-      throw poison(event, thrown);
+  touched: readonly Touched[],
+): Promise<void> {
+  for (const [i, { event, refs }] of touched.entries()) {
+    if (i % eventsPerTurn === eventsPerTurn - 1) await giveWay();
+    for (const ref of refs) {
+      const found = working.get(nameOf(ref));
+      if (found === undefined) continue;
+      try {
+        found.state = evolver.evolve(ref, found.state, event);
+      } catch (thrown) {
+        throw poison(event, thrown);
+      }
     }
   }
 }
@@ -163,7 +200,7 @@ const poison = (event: EventEnvelope, thrown: unknown): TrunklineError =>
 function changeOf(
   { evolver, partition }: FoldContext,
   working: ReadonlyMap<string, Working>,
-): { change: TableChange | null; states: Map<string, { text: string; state: AggregateState }> } {
+): { change: TableChange | null; states: States } {
   const upsert: Row[] = [];
   const states = new Map<string, { text: string; state: AggregateState }>();
   for (const [name, { ref, stored, state }] of working) {

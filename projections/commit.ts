@@ -55,24 +55,21 @@ export async function commitBatch(
 async function writeRows(transaction: Transaction, prepared: PreparedCommit): Promise<void> {
   const { events, folds, statements } = prepared;
   if (events.length === 0) return;
-  // The folds queue their reads first; then the database writes the other rows while they fold.
-  const folded = foldAll(transaction, folds, events);
-  const pure = runStatements(transaction, statements);
-  // Both are awaited even when one fails: the connection is not given back with work under way.
-  const results = await Promise.allSettled([pure, folded]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  for (const fold of folds) await fold.load(transaction, events);
+  // The database writes the other rows while this process folds. Both are awaited even when one
+  // fails: the connection is not given back with work under way.
+  const writing = runStatements(transaction, statements);
+  const folding = foldAll(folds);
+  const [written, folded] = await Promise.allSettled([writing, folding]);
+  if (written.status === 'rejected') throw written.reason;
+  if (folded.status === 'rejected') throw folded.reason;
+  await runStatements(transaction, folded.value);
 }
 
-async function foldAll(
-  transaction: Transaction,
-  folds: readonly Fold[],
-  events: readonly EventEnvelope[],
-): Promise<void> {
+async function foldAll(folds: readonly Fold[]): Promise<Statement[]> {
+  const statements: Statement[] = [];
   for (const fold of folds) {
-    const changes = await fold.apply(transaction, events);
-    await runStatements(
-      transaction,
-      changes.flatMap((change) => statementsOf(change)),
-    );
+    for (const change of await fold.apply()) statements.push(...statementsOf(change));
   }
+  return statements;
 }

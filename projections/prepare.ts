@@ -1,14 +1,13 @@
 // Makes a batch ready for its transaction: decode, cut where marks of the group differ, reduce, make
 // the parameters. Pure apart from giving way to other work; runs while the batch before is committed.
 
-import { setImmediate as giveWay } from 'node:timers/promises';
-
 import type { ValidBatch, ValidEvent } from '../log/consume.js';
 import type { Codec } from '../log/event-codec.js';
 import type { Mark } from '../log/mark.js';
 import { TrunklineError, toError } from '../runtime/errors.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { PreparedCommit } from './commit.js';
+import { eventsPerTurn, giveWay } from './give-way.js';
 import type { Fold, Projection } from './projection.js';
 import { statementsOf, type Statement } from './table.js';
 
@@ -27,9 +26,6 @@ interface Segment {
   readonly events: readonly ValidEvent[];
   readonly members: readonly Member[];
 }
-
-// About 2 ms of work between two turns of the event loop: the other stations of the process go on.
-const eventsPerTurn = 100;
 
 /**
  * Prepares the commits of a batch, in order, and moves the members' marks on paper. Usually one:

@@ -26,19 +26,18 @@ export interface FoldProjection extends ReadModel {
   readonly open: (partition: number, schema: Schema) => Fold;
 }
 
-/** Folds events on the rows of one partition. */
+/** Folds events on the rows of one partition. A batch is `load`, `apply`, then `committed` or `forget`. */
 export interface Fold {
   /**
-   * Changes of a batch. Called in the transaction that holds the partition's mark at the batch's
-   * begin, so that what it reads cannot move.
+   * Reads the rows that the batch touches. Called in the transaction that holds the partition's mark
+   * at the batch's begin, so that what it reads cannot move.
    */
-  apply(
-    transaction: Transaction,
-    events: readonly EventEnvelope[],
-  ): Promise<readonly TableChange[]>;
-  /** The transaction of the last `apply` is committed: its rows may be remembered. */
+  load(transaction: Transaction, events: readonly EventEnvelope[]): Promise<void>;
+  /** The changes of the loaded batch; gives way to other work while it is at it. */
+  apply(): Promise<readonly TableChange[]>;
+  /** The transaction is committed: its rows may be remembered. */
   committed(): void;
-  /** Somebody else may have written: nothing is remembered any more. */
+  /** It is not, or nobody knows; somebody else may have written: nothing is remembered any more. */
   forget(): void;
 }
 

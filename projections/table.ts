@@ -65,19 +65,14 @@ export function statementsOf(change: TableChange, schema: Schema = 'public'): St
   return statements;
 }
 
-/**
- * Runs statements in order on one connection. They are queued at once, so that the database never
- * waits for this process between two of them; the first failure is the one that is thrown.
- */
+/** Runs statements one after another on one connection. */
 export async function runStatements(
   transaction: Transaction,
   statements: readonly Statement[],
 ): Promise<void> {
-  await Promise.all(
-    statements.map(({ name, text, values }) =>
-      transaction.query({ name, text, values: [...values] }),
-    ),
-  );
+  for (const { name, text, values } of statements) {
+    await transaction.query({ name, text, values: [...values] });
+  }
 }
 
 function columnType(table: Table, column: string): ColumnType {

@@ -171,6 +171,14 @@ create table aggregate_state (
   primary key (tenant_id, kind, key)
 ) with (fillfactor = 70);
 
+-- How often a rebuild has replaced rows; no tenant's data. A projector that remembers rows reads it with
+-- them, and forgets what it remembers when it has changed.
+create table projection_rebuilds (
+  projection text primary key,
+  generation bigint not null,
+  rebuilt_at timestamptz not null default now()
+);
+
 -- Row-level security, the second wall. FORCE makes the owner subject to policies too, so its right to
 -- write every tenant's rows is a policy that can be seen, not an exception that cannot. The reader
 -- owns nothing, may only select, and sees the tenant of its transaction; without one, nothing. The
