@@ -75,7 +75,7 @@ function readDetection(payload: JsonObject): Reading {
   const result = safeName(textField(payload, 'result'));
   return {
     signal: noteSignal('amd'),
-    details: known({ answeredBy: answeredBy(result), amdResult: result }),
+    details: known({ amd: answeredBy(result), answeredBy: result }),
   };
 }
 
@@ -85,8 +85,8 @@ function readGreeting(payload: JsonObject): Reading {
   return {
     signal: noteSignal('amd'),
     details: known<string | boolean>({
-      answeredBy: 'machine',
-      amdResult: result,
+      amd: 'machine',
+      answeredBy: result,
       beep: result === 'not_sure' ? null : result === 'beep_detected',
     }),
   };

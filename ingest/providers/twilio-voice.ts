@@ -79,8 +79,8 @@ function legParts({ values }: TwilioContent, legRef: string) {
 
 function legDetails({ values }: TwilioContent): Details {
   return known<string | number | boolean>({
-    answeredBy: answeredBy(values.get('AnsweredBy')),
-    amdResult: safeName(values.get('AnsweredBy')),
+    amd: answeredBy(values.get('AnsweredBy')),
+    answeredBy: safeName(values.get('AnsweredBy')),
     recordingId: reference(values.get('RecordingSid')),
     recordingSec: wholeNumber(values.get('RecordingDuration')),
   });

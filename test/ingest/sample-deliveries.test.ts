@@ -102,7 +102,7 @@ describe('the stored deliveries', () => {
         if (expected['seq'] !== undefined) expect(fact.order.seq).toBe(expected['seq']);
         if (expected['parent'] !== undefined) expect(fact.parentRef).toBe(expected['parent']);
         if (expected['amd'] !== undefined) {
-          expect(fact.details['answeredBy']).toBe(expected['amd']);
+          expect(fact.details['amd']).toBe(expected['amd']);
         }
         if (expected['beep'] !== undefined) expect(fact.details['beep']).toBe(expected['beep']);
         if (expected['recording'] === true)
