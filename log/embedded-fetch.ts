@@ -12,6 +12,7 @@ import type {
   StoredRecord,
 } from './event-log.js';
 import type { Heads } from './embedded-heads.js';
+import { orAbort } from './race-abort.js';
 
 /** Most records of one partition in one answer. */
 const maxRecords = 2000;
@@ -143,19 +144,4 @@ function fill(
     const hit = found.find((entry) => entry.topic === topic && entry.partition === partition);
     return hit ?? { topic, partition, records: [], end: offset(heads.known(topic, partition)) };
   });
-}
-
-/** The work, or the signal's reason as soon as it aborts; the answer is then thrown away. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-    signal.addEventListener('abort', stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener('abort', stop);
-    work.catch(() => undefined);
-  }
 }

@@ -10,6 +10,50 @@ export const topics: readonly Topic[] = ['deliveries', 'deliveries.bulk', 'event
 /** Kafka name of a topic, e.g. `trunkline.deliveries.bulk`. */
 export const topicName = (topic: Topic, prefix = 'trunkline'): string => `${prefix}.${topic}`;
 
+/** What a topic must look like; `config` in Kafka's names and words. */
+export interface TopicSettings {
+  readonly name: string;
+  readonly partitions: number;
+  readonly replication: number;
+  readonly config: Readonly<Record<string, string>>;
+}
+
+const dayMs = 86_400_000;
+
+/**
+ * Settings of all four topics. Deliveries are kept as long as raw deliveries may be opened, events
+ * and dead letters without limit; nothing is ever compacted: offsets of our topics are dense.
+ */
+export function topicSettings(options: {
+  readonly prefix?: string;
+  readonly partitions: number;
+  readonly replication: number;
+  readonly minIsr: number;
+  readonly rawRetentionMs: number;
+}): readonly TopicSettings[] {
+  const { prefix, partitions, replication, minIsr, rawRetentionMs } = options;
+  return topics.map((topic) => ({
+    name: topicName(topic, prefix),
+    partitions,
+    replication,
+    config: {
+      'cleanup.policy': 'delete',
+      'min.insync.replicas': String(minIsr),
+      'unclean.leader.election.enable': 'false',
+      'message.timestamp.type': 'LogAppendTime',
+      'max.message.bytes': String(4 << 20),
+      'retention.bytes': '-1',
+      ...(topic === 'deliveries' || topic === 'deliveries.bulk'
+        ? {
+            'retention.ms': String(rawRetentionMs),
+            // Only closed segments are removed: raw data outlives its policy by at most this.
+            'segment.ms': String(Math.min(dayMs, rawRetentionMs)),
+          }
+        : { 'retention.ms': '-1' }),
+    },
+  }));
+}
+
 /** Partition of a tenant: positive murmur2 of the UTF-8 bytes modulo P (Java-compatible). */
 export function partitionOf(tenant: TenantId, partitions: number): number {
   return (murmur2(Buffer.from(tenant)) & 0x7fffffff) % partitions;

@@ -1,0 +1,54 @@
+// The Kafka log, appending: a new idempotent producer for each appender (design 3.2, rule 1). Comes in:
+// batches. Goes out: acks of all in-sync replicas; everything else ends the appender.
+
+import { CompressionTypes, Partitioners, type Kafka } from 'kafkajs';
+import { TrunklineError, toError } from '../runtime/errors.js';
+import { offset } from '../schemas/ids.js';
+import { orderedAppender } from './append-order.js';
+import type { Appender, Topic } from './event-log.js';
+
+/** Name of the Kafka record header that holds our protocol header. */
+export const headerName = 'trunkline';
+
+/** Makes a producer with a new identity and connects it; `timeoutMs` is the deadline of one batch. */
+export async function kafkaAppender(
+  kafka: Kafka,
+  nameOf: (topic: Topic) => string,
+  timeoutMs: number,
+): Promise<Appender> {
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    // Bounded: the client's own retries end with our deadline, and nobody uses the producer after it.
+    retry: { retries: 8, initialRetryTime: 50, maxRetryTime: 1000 },
+  });
+  const disconnect = (): Promise<void> => producer.disconnect().catch(() => undefined);
+  try {
+    await producer.connect();
+  } catch (thrown) {
+    const cause = toError(thrown);
+    void disconnect();
+    throw new TrunklineError('service_unreachable', `no producer: ${cause.message}`, { cause });
+  }
+  return orderedAppender(timeoutMs, {
+    async send(topic, partition, records) {
+      const [result] = await producer.send({
+        topic: nameOf(topic),
+        acks: -1,
+        timeout: timeoutMs,
+        compression: CompressionTypes.None,
+        messages: records.map(({ key, header, value }) => ({
+          ...{ key, value, partition, headers: { [headerName]: header } },
+        })),
+      });
+      const baseOffset = Number(result?.baseOffset ?? -1);
+      if (result?.errorCode !== 0 || !(baseOffset >= 0)) {
+        throw new Error(`answered with error ${result?.errorCode}, offset ${result?.baseOffset}`);
+      }
+      return { baseOffset: offset(baseOffset) };
+    },
+    close: disconnect,
+  });
+}

@@ -1,0 +1,118 @@
+// The Kafka log, assignment: a kafkajs group consumer on `deliveries` alone, for its assignment only. All
+// its partitions are paused, so it fetches nothing, commits nothing, and only keeps its heartbeat.
+
+import type { Consumer, ConsumerConfig, Kafka } from 'kafkajs';
+import { toError } from '../runtime/errors.js';
+import type { Logger } from '../runtime/logger.js';
+import type { AssignmentListener } from './event-log.js';
+import { pause } from './pause.js';
+
+export interface GroupOptions {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  /** Kafka name of `deliveries`. */
+  readonly topic: string;
+  readonly sessionTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+const rejoinMs = 500;
+/** How often the paused consumer looks whether a heartbeat is due. */
+const idleMs = 250;
+
+/** Reports assignments until the signal aborts; joins again whenever the membership ends. */
+export async function joinGroup(
+  options: GroupOptions,
+  listener: AssignmentListener,
+  signal: AbortSignal,
+): Promise<void> {
+  const held = new Set<number>();
+  const assign = (partitions: readonly number[]): void => {
+    for (const partition of [...held]) {
+      if (partitions.includes(partition)) continue;
+      held.delete(partition);
+      if (!signal.aborted) listener.revoked(partition);
+    }
+    for (const partition of partitions) {
+      if (held.has(partition)) continue;
+      held.add(partition);
+      if (!signal.aborted) listener.assigned(partition);
+    }
+  };
+  while (!signal.aborted) {
+    const reason = await oneMembership(options, assign, signal);
+    if (signal.aborted) return;
+    // Whoever has no membership must not fight for partitions that others now have.
+    assign([]);
+    options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');
+    await pause(rejoinMs, signal);
+  }
+}
+
+/** Why the membership ended. */
+async function oneMembership(
+  options: GroupOptions,
+  assign: (partitions: readonly number[]) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  const { kafka, topic, sessionTimeoutMs } = options;
+  const consumer = kafka.consumer(consumerConfig(options));
+  const { HEARTBEAT, GROUP_JOIN, CRASH } = consumer.events;
+  let lastSign = Date.now();
+  let stopWatch: (() => void) | undefined;
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      consumer.on(HEARTBEAT, () => void (lastSign = Date.now()));
+      consumer.on(CRASH, ({ payload }) => resolve(payload.error.message));
+      consumer.on(GROUP_JOIN, ({ payload }) => {
+        lastSign = Date.now();
+        const partitions = payload.memberAssignment[topic] ?? [];
+        // In the listener itself: the first fetch comes after it.
+        if (partitions.length > 0) consumer.pause([{ topic, partitions: [...partitions] }]);
+        assign(partitions);
+      });
+      // kafkajs can hang without a crash (streaming.md, section 1): silence ends the membership.
+      const watch = setInterval(() => {
+        if (Date.now() - lastSign > 2 * sessionTimeoutMs) resolve('no heartbeat');
+      }, sessionTimeoutMs / 4);
+      const abort = (): void => resolve('stopped');
+      signal.addEventListener('abort', abort, { once: true });
+      stopWatch = () => {
+        clearInterval(watch);
+        signal.removeEventListener('abort', abort);
+      };
+      if (signal.aborted) abort();
+      start(consumer, topic).catch(reject);
+    });
+  } catch (thrown) {
+    return toError(thrown).message;
+  } finally {
+    stopWatch?.();
+    // Leaves the group, so that the others need not wait for the session to time out.
+    await withinMs(consumer.disconnect(), 2000);
+  }
+}
+
+function consumerConfig({ groupId, sessionTimeoutMs }: GroupOptions): ConsumerConfig {
+  return {
+    groupId,
+    sessionTimeout: sessionTimeoutMs,
+    rebalanceTimeout: sessionTimeoutMs,
+    heartbeatInterval: Math.min(3000, Math.floor(sessionTimeoutMs / 4)),
+    maxWaitTimeInMs: idleMs,
+    allowAutoTopicCreation: false,
+    retry: { retries: 3, initialRetryTime: 100, restartOnFailure: () => Promise.resolve(false) },
+  };
+}
+
+async function start(consumer: Consumer, topic: string): Promise<void> {
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic] });
+  await consumer.run({ autoCommit: false, eachBatch: () => Promise.resolve() });
+}
+
+async function withinMs(work: Promise<void>, ms: number): Promise<void> {
+  const limit = new AbortController();
+  await Promise.race([work.catch(() => undefined), pause(ms, limit.signal)]);
+  limit.abort();
+}
