@@ -13,19 +13,32 @@ interface Options {
 }
 
 const options = partOptions<Options>();
-const uws = await loadUws();
+const { uws } = await loadUws();
 const app = uws.App();
-app
-  .ws('/v1/stream', {
-    compression: 0,
-    maxBackpressure: 16 * 1024 * 1024,
-    open: (socket) => {
-      socket.subscribe('calls');
-    },
-  })
-  .listen('127.0.0.1', 0, (socket) => {
-    if (socket !== false) say({ port: uws.us_socket_local_port(socket) });
-  });
+app.ws<object>('/v1/stream', {
+  compression: uws.DISABLED,
+  maxPayloadLength: 16_384,
+  maxBackpressure: 16 * 1024 * 1024,
+  closeOnBackpressureLimit: false,
+  idleTimeout: 120,
+  sendPingsAutomatically: true,
+  upgrade: (res, req, context) => {
+    const heads = new Map<string, string>();
+    req.forEach((name, value) => heads.set(name, value));
+    const head = (name: string) => heads.get(`sec-websocket-${name}`) ?? '';
+    res.upgrade({}, head('key'), head('protocol'), head('extensions'), context);
+  },
+  open: (socket) => {
+    socket.subscribe('calls');
+  },
+  message: () => undefined,
+  drain: () => undefined,
+  dropped: () => undefined,
+  close: () => undefined,
+});
+app.listen('127.0.0.1', 0, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) =>
+  say({ port: uws.us_socket_local_port(socket) }),
+);
 
 if (options.brokers !== undefined && options.from !== undefined) {
   const kafka = new Kafka({ brokers: options.brokers, logLevel: logLevel.NOTHING });
@@ -40,7 +53,7 @@ if (options.brokers !== undefined && options.from !== undefined) {
   await consumer.run({
     eachBatch: async ({ batch, resolveOffset }) => {
       for (const { value, offset } of batch.messages) {
-        app.publish('calls', value?.toString() ?? '');
+        app.publish('calls', value?.toString() ?? '', false);
         resolveOffset(offset);
       }
     },
@@ -49,5 +62,5 @@ if (options.brokers !== undefined && options.from !== undefined) {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { frames } = JSON.parse(line) as { frames: string[] };
-  for (const frame of frames) app.publish('calls', frame);
+  for (const frame of frames) app.publish('calls', frame, false);
 }

@@ -15,7 +15,7 @@ interface Options {
 }
 
 const options = partOptions<Options>();
-const uws = await loadUws();
+const { uws } = await loadUws();
 const producer = new Kafka({ brokers: options.brokers, logLevel: logLevel.NOTHING }).producer({
   idempotent: true,
   maxInFlightRequests: 1,
@@ -50,30 +50,32 @@ function isSigned(body: string, signature: string): boolean {
   return own.length === theirs.length && timingSafeEqual(own, theirs);
 }
 
-uws
-  .App()
-  .post('/v1/webhooks/:id', (res, req) => {
-    const signature = req.getHeader('x-twilio-signature');
-    const chunks: Buffer[] = [];
-    let aborted = false;
-    res.onAborted(() => {
-      aborted = true;
-    });
-    res.onData((chunk, last) => {
-      chunks.push(Buffer.from(Buffer.from(chunk)));
-      if (!last) return;
-      const body = Buffer.concat(chunks);
-      const answer = (status: string) => {
-        if (!aborted) res.cork(() => res.writeStatus(status).end());
-      };
-      if (!isSigned(body.toString(), signature)) {
-        answer('403 Forbidden');
-        return;
-      }
-      queue.push({ body, done: () => answer('204 No Content') });
-      setImmediate(() => void flush());
-    });
-  })
-  .listen('127.0.0.1', 0, (socket) => {
-    if (socket !== false) say({ port: uws.us_socket_local_port(socket) });
+const app = uws.App();
+app.post('/v1/webhooks/:id', (res, req) => {
+  let signature = '';
+  req.forEach((name, value) => {
+    if (name === 'x-twilio-signature') signature = value;
   });
+  const chunks: Buffer[] = [];
+  let aborted = false;
+  res.onAborted(() => {
+    aborted = true;
+  });
+  res.onData((chunk, last) => {
+    chunks.push(Buffer.from(Buffer.from(chunk)));
+    if (!last) return;
+    const body = Buffer.concat(chunks);
+    const answer = (status: string) => {
+      if (!aborted) res.cork(() => res.writeStatus(status).end());
+    };
+    if (!isSigned(body.toString(), signature)) {
+      answer('403 Forbidden');
+      return;
+    }
+    queue.push({ body, done: () => answer('204 No Content') });
+    setImmediate(() => void flush());
+  });
+});
+app.listen('127.0.0.1', 0, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (socket) =>
+  say({ port: uws.us_socket_local_port(socket) }),
+);
