@@ -1,7 +1,7 @@
 // Station processors. Comes in: events. Goes out: the aggregates they touch and their states. Given to
 // the projections, so that what is stored is folded by the code that decides on it.
 
-import type { AggregateRef, Evolver } from '../schemas/aggregates.js';
+import type { AggregateRef, AggregateState, Evolver } from '../schemas/aggregates.js';
 import type { EventBody } from '../schemas/events.js';
 import type { TenantId } from '../schemas/ids.js';
 import { evolveAlias, evolveCall } from './call/evolve.js';
@@ -35,12 +35,25 @@ export function touchedBy(tenant: TenantId, body: EventBody): readonly Aggregate
   }
 }
 
+/** The state of an aggregate that the content of an event touches, after that event. */
+export function evolveBody(
+  ref: AggregateRef,
+  state: AggregateState | null,
+  body: EventBody,
+): AggregateState {
+  switch (body.kind) {
+    case 'call':
+      return ref.kind === 'alias' ? evolveAlias(body) : evolveCall(state, body);
+    case 'message':
+      return evolveMessage(state, body);
+    case 'not_understood':
+    case 'parked':
+      return state ?? {};
+  }
+}
+
 export const evolver: Evolver = {
   version: evolverVersion,
   touched: (event) => touchedBy(event.tenant, event.body),
-  evolve(ref, state, { body }) {
-    if (body.kind === 'message') return evolveMessage(state, body);
-    if (body.kind !== 'call') return state ?? {};
-    return ref.kind === 'alias' ? evolveAlias(body) : evolveCall(state, body);
-  },
+  evolve: (ref, state, event) => evolveBody(ref, state, event.body),
 };

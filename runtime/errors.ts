@@ -27,6 +27,11 @@ const rows = {
   state_version: { status: 500, retryable: false, title: 'Stored states are of other rules' },
   mark_mismatch: { status: 500, retryable: false, title: 'A mark is not where it was left' },
   rebuild_running: { status: 409, retryable: true, title: 'A rebuild is under way' },
+  read_model_differs: {
+    status: 409,
+    retryable: false,
+    title: 'A read model is not what the log says',
+  },
   projection_stopped: { status: 500, retryable: false, title: 'A projection cannot go on' },
   key_missing: { status: 500, retryable: false, title: 'A key is missing' },
   unseal_failed: { status: 500, retryable: false, title: 'A sealed value does not open' },

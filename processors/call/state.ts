@@ -16,7 +16,6 @@ type PackedFact = Omit<StoredCallFact, 'from' | 'to'> & {
 };
 
 /** State of the aggregate `call`. A type, not an interface, so that it is an AggregateState. */
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
 export type CallState = {
   readonly callId: CallId;
   readonly provider: ProviderName;
@@ -29,7 +28,6 @@ export type CallState = {
 };
 
 /** State of the aggregate `alias`: where a reference leads. */
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
 export type AliasState = { readonly callId: CallId };
 
 /** Reads a row that `evolve` made. */

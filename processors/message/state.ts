@@ -6,7 +6,6 @@ import type { ProviderName } from '../../schemas/facts.js';
 import type { MessageId } from '../../schemas/ids.js';
 
 /** State of the aggregate `message`. A type, not an interface, so that it is an AggregateState. */
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
 export type MessageState = {
   readonly messageId: MessageId;
   readonly provider: ProviderName;

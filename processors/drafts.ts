@@ -1,0 +1,82 @@
+// Station processors: drafts. Comes in: a delivery and what was decided. Goes out: event drafts with ids
+// that follow from the input's place in the log, so that deciding it again gives the same ids.
+
+import { hash } from 'node:crypto';
+import type { SourceRecord } from '../log/owner.js';
+import { laneTopics } from '../log/lanes.js';
+import type { EventBody, EventDraft } from '../schemas/events.js';
+import type { RecordedFact } from '../schemas/facts.js';
+import { eventId, tenantId, type EventId, type FactId } from '../schemas/ids.js';
+import { callRuleVersion } from './call/decide.js';
+import { messageRuleVersion } from './message/decide.js';
+
+/** An event of a fact of a delivery. */
+export interface Decided {
+  readonly factId: FactId;
+  readonly occurredAt: number | null;
+  readonly body: EventBody;
+}
+
+const ruleVersions: Readonly<Record<EventBody['kind'], Readonly<Record<string, number>>>> = {
+  call: { call: callRuleVersion },
+  message: { message: messageRuleVersion },
+  not_understood: { call: callRuleVersion },
+  parked: {},
+};
+
+/**
+ * Lane and offset name an input once in a log's life; a fact alone does not, as it may be delivered
+ * again. Hashed together so that an id tells nothing.
+ */
+function eventIdOf(input: SourceRecord, factId: string, index: number): EventId {
+  const name = `${input.key}\0${input.lane}\0${input.offset}\0${factId}\0${index}`;
+  return eventId(`evt_${hash('sha256', name, 'base64url').slice(0, 22)}`);
+}
+
+/** Drafts of one input, in order. */
+export function draftsOf(
+  input: SourceRecord,
+  record: RecordedFact,
+  decided: readonly Decided[],
+): readonly EventDraft[] {
+  return decided.map(({ factId, occurredAt, body }, index) => ({
+    tenant: record.tenant,
+    eventId: eventIdOf(input, factId, index),
+    factId,
+    provider: record.provider,
+    occurredAt,
+    receivedAt: record.receivedAt,
+    correlationId: record.correlationId,
+    traceId: record.traceId,
+    ruleVersions: ruleVersions[body.kind],
+    body,
+  }));
+}
+
+/** The one draft of an input that cannot be processed. `record`: its header, when that is readable. */
+export function parkedDraft(
+  input: SourceRecord,
+  record: RecordedFact | null,
+  errorCode: string,
+  error: string,
+): EventDraft {
+  return {
+    tenant: record?.tenant ?? tenantId(input.key),
+    eventId: eventIdOf(input, 'parked', 0),
+    factId: null,
+    provider: record?.provider ?? null,
+    occurredAt: null,
+    receivedAt: record?.receivedAt ?? input.appendedAt,
+    correlationId: record?.correlationId ?? '',
+    traceId: record?.traceId ?? '',
+    ruleVersions: ruleVersions.parked,
+    body: {
+      kind: 'parked',
+      type: 'fact.parked',
+      sourceTopic: laneTopics[input.lane],
+      sourceOffset: input.offset,
+      errorCode,
+      error,
+    },
+  };
+}

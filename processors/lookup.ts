@@ -1,0 +1,82 @@
+// Station processors: the lookup (design 3.3). Comes in: the aggregates of a batch that are not in the
+// overlay. Goes out: their rows and the mark of aggregate_state, of one snapshot, in one round trip.
+
+import { TrunklineError } from '../runtime/errors.js';
+import type { Database } from '../runtime/postgres.js';
+import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
+import { offset, type Offset, type TenantId } from '../schemas/ids.js';
+import { nameOf } from './overlay.js';
+
+/** Rows and the mark they belong to. A row that is absent does not exist at that mark. */
+export interface Snapshot {
+  /** The next offset that aggregate_state will apply: exclusive. */
+  readonly mark: Offset;
+  /** By `nameOf`. Holds the calls too that the aliases asked for lead to. */
+  readonly rows: ReadonlyMap<string, AggregateState>;
+}
+
+/** Reads rows and mark in one snapshot; the calls that aliases lead to come along. */
+export type ReadStates = (partition: number, refs: readonly AggregateRef[]) => Promise<Snapshot>;
+
+interface LookupRow {
+  readonly mark: string | null;
+  readonly tenant_id: TenantId | null;
+  readonly kind: AggregateRef['kind'];
+  readonly key: string;
+  readonly version: number;
+  readonly state: string;
+}
+
+// One statement is one snapshot. An alias always leads to the live call (a merge re-points it in the
+// event that merges), so that one step from alias to call is enough. The first row has the mark.
+const text = `with wanted as (
+    select * from unnest($1::text[], $2::text[], $3::text[]) w (tenant_id, kind, key)
+  ), direct as (
+    select s.tenant_id, s.kind, s.key, s.version, s.state from wanted
+    join aggregate_state s using (tenant_id, kind, key)
+  ), found as (
+    select * from direct
+    union
+    select c.tenant_id, c.kind, c.key, c.version, c.state from direct d
+    join aggregate_state c on c.tenant_id = d.tenant_id and c.kind = 'call'
+      and c.key = d.state::json ->> 'callId'
+    where d.kind = 'alias'
+  )
+  select (select next_offset from marks
+      where projection = 'aggregate_state' and version = $4 and partition = $5) as mark, found.*
+  from (values (1)) one left join found on true`;
+
+/**
+ * Lookups in Postgres. A row that other rules folded is none this process can decide on: it throws
+ * `state_version` until aggregate_state is rebuilt with the rules of this version.
+ */
+export function postgresStates(database: Database, version: number): ReadStates {
+  return async (partition, refs) => {
+    const { rows } = await database.query<LookupRow>({
+      name: 'processors_lookup',
+      text,
+      values: [
+        refs.map((ref) => ref.tenant),
+        refs.map((ref) => ref.kind),
+        refs.map((ref) => ref.key),
+        version,
+        partition,
+      ],
+    });
+    const states = new Map<string, AggregateState>();
+    for (const row of rows) {
+      const { tenant_id: tenant, kind, key } = row;
+      if (tenant === null) continue;
+      if (row.version !== version) throw otherVersion(row.version, version);
+      states.set(nameOf({ tenant, kind, key }), JSON.parse(row.state) as AggregateState);
+    }
+    return { mark: offset(Number(rows[0]?.mark ?? 0)), rows: states };
+  };
+}
+
+const otherVersion = (found: number, own: number): TrunklineError =>
+  new TrunklineError(
+    'state_version',
+    `aggregate_state holds rows of version ${found}, these rules are version ${own}; ` +
+      'run: trunkline projections rebuild aggregate_state',
+  );

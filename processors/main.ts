@@ -1,0 +1,92 @@
+// Station processors: one owner per assigned partition. Comes in: what the station needs, and the group's
+// assignments. Goes out: events, until the signal aborts.
+
+import type { Codec } from '../log/event-codec.js';
+import type { EventLog } from '../log/event-log.js';
+import { toError } from '../runtime/errors.js';
+import type { KeyRing } from '../runtime/keys.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Metrics } from '../runtime/metrics.js';
+import type { Database } from '../runtime/postgres.js';
+import { ProcessorMetrics } from './metrics.js';
+import { processPartition, type PipelineParts } from './pipeline.js';
+
+export interface ProcessorsDeps {
+  readonly log: EventLog;
+  readonly codec: Codec;
+  readonly database: Database;
+  readonly keyRing: KeyRing;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Most inputs of one micro-batch. Default 256. */
+  readonly maxInputs?: number;
+  /** Most states of one partition that may wait for the store. Default 100,000. */
+  readonly maxOverlay?: number;
+  /** Told when the process begins to own a partition and when it no longer does. */
+  readonly onAssignment?: (partitions: readonly number[]) => void;
+}
+
+/** The work on one partition; a later assignment of it waits for the earlier one to end. */
+interface Assigned {
+  readonly controller: AbortController;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Joins the group and owns what it is assigned until the signal aborts; resolves once every ownership
+ * has ended. A partition that met a loss stands still, told by log and metric; the others go on.
+ */
+export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): Promise<void> {
+  const { log, logger, maxInputs = 256, maxOverlay = 100_000, onAssignment } = deps;
+  const metrics = new ProcessorMetrics(deps.metrics);
+  const parts: PipelineParts = { ...deps, metrics, maxInputs, maxOverlay };
+  const work = new Map<number, Assigned>();
+  const ended = new Map<number, Promise<void>>();
+  const tell = (): void => {
+    metrics.owned.set(work.size);
+    onAssignment?.([...work.keys()]);
+  };
+
+  const listener = {
+    assigned(partition: number): void {
+      if (work.has(partition) || signal.aborted) return;
+      const controller = new AbortController();
+      const before = ended.get(partition) ?? Promise.resolve();
+      const done = before.then(() => processUntilLoss(parts, partition, controller.signal));
+      work.set(partition, { controller, done });
+      logger.info({ code: 'partition_assigned', partition }, 'a partition was assigned');
+      tell();
+    },
+    revoked(partition: number): void {
+      const assigned = work.get(partition);
+      if (assigned === undefined) return;
+      work.delete(partition);
+      ended.set(partition, assigned.done);
+      assigned.controller.abort();
+      metrics.forget(partition);
+      logger.info({ code: 'partition_revoked', partition }, 'a partition was revoked');
+      tell();
+    },
+  };
+
+  try {
+    await log.joinProcessors(listener, signal);
+  } finally {
+    for (const partition of [...work.keys()]) listener.revoked(partition);
+    await Promise.all(ended.values());
+  }
+}
+
+async function processUntilLoss(
+  parts: PipelineParts,
+  partition: number,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await processPartition(parts, partition, signal);
+  } catch (thrown) {
+    parts.metrics.stopped.inc();
+    const error = toError(thrown).message;
+    parts.logger.error({ code: 'partition_stopped', partition, error }, 'a partition stopped');
+  }
+}

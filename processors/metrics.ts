@@ -1,0 +1,76 @@
+// Station processors: what is counted. Comes in: facts and events as they are decided. Goes out: metrics
+// of this station on the process's registry.
+
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { endReasons, type EndReason } from '../log/ownership-end.js';
+import type { Metrics } from '../runtime/metrics.js';
+import { callEventTypes, messageEventTypes, type EventType } from '../schemas/events.js';
+
+const eventTypes: readonly EventType[] = [
+  ...callEventTypes,
+  ...messageEventTypes,
+  'delivery.not_understood',
+  'fact.parked',
+];
+const factKinds = ['call', 'message', 'not_understood'] as const;
+const lanes = ['realtime', 'bulk'] as const;
+const lookupBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
+
+/** Counts of one process. Decided is not appended: after a lost ownership inputs count again. */
+export class ProcessorMetrics {
+  readonly facts: Counter<'kind'>;
+  readonly events: Counter<'type'>;
+  /** Facts of a call or message that name none; the samples must leave it at zero. */
+  readonly unattributed: Counter;
+  readonly appended: Counter;
+  readonly lookups: Histogram;
+  readonly lookupRefs: Counter;
+  readonly overlay: Gauge<'partition'>;
+  readonly waits: Counter;
+  readonly takes: Counter;
+  readonly ends: Counter<'reason'>;
+  readonly owned: Gauge;
+  /** Partitions that stopped for good because records are missing: someone must look. */
+  readonly stopped: Gauge;
+  readonly lag: Gauge<'partition' | 'lane'>;
+
+  constructor(metrics: Metrics) {
+    const registers = [metrics];
+    const counter = <T extends string>(what: string, help: string, labelNames: T[] = []) =>
+      new Counter({ name: `trunkline_processors_${what}_total`, help, labelNames, registers });
+    const gauge = <T extends string>(what: string, help: string, labelNames: T[] = []) =>
+      new Gauge({ name: `trunkline_processors_${what}`, help, labelNames, registers });
+    this.facts = counter('facts', 'Facts decided, by kind', ['kind']);
+    this.events = counter('events', 'Events decided, by type', ['type']);
+    this.unattributed = counter('unattributed_facts', 'Facts that name no call and no message');
+    this.appended = counter('appended_events', 'Events acknowledged by the log');
+    this.lookups = new Histogram({
+      name: 'trunkline_processors_lookup_seconds',
+      help: 'Time of one lookup of states',
+      buckets: lookupBuckets,
+      registers,
+    });
+    this.lookupRefs = counter('lookup_refs', 'Aggregates looked up in the store');
+    this.overlay = gauge('overlay_entries', 'States not yet applied by the store', ['partition']);
+    this.waits = counter('overlay_waits', 'Times a full overlay waited for the store');
+    this.takes = counter('takes', 'Ownerships begun');
+    this.ends = counter('ownership_ends', 'Ownerships ended, by reason', ['reason']);
+    this.owned = gauge('owned_partitions', 'Partitions owned now');
+    this.stopped = gauge('stopped_partitions', 'Partitions stopped by a loss');
+    this.lag = gauge('lag_records', 'Inputs read or waiting, not decided', ['partition', 'lane']);
+    for (const kind of factKinds) this.facts.inc({ kind }, 0);
+    for (const type of eventTypes) this.events.inc({ type }, 0);
+    for (const reason of endReasons) this.ends.inc({ reason }, 0);
+  }
+
+  ended(reason: EndReason): void {
+    this.ends.inc({ reason });
+  }
+
+  /** A partition that is no longer assigned has no level of its own. */
+  forget(partition: number): void {
+    const label = String(partition);
+    this.overlay.remove({ partition: label });
+    for (const lane of lanes) this.lag.remove({ partition: label, lane });
+  }
+}

@@ -1,0 +1,109 @@
+// Station processors: opening. Comes in: records of `deliveries`. Goes out: what each delivery says, its
+// content opened from the day key; or why it cannot be processed.
+
+import type { Codec } from '../log/event-codec.js';
+import type { SourceRecord } from '../log/owner.js';
+import { toError, TrunklineError } from '../runtime/errors.js';
+import type { KeyRing } from '../runtime/keys.js';
+import type { ProviderFact, RecordedFact } from '../schemas/facts.js';
+import { deliveryPlace } from '../schemas/sealed.js';
+import { factsOf } from './fact-shape.js';
+
+/** A delivery whose content is readable. */
+export interface OpenedDelivery {
+  readonly ok: true;
+  readonly input: SourceRecord;
+  readonly record: RecordedFact;
+  readonly facts: readonly ProviderFact[];
+}
+
+/** An input that is parked; `error` holds no value of the content. */
+export interface UnreadableInput {
+  readonly ok: false;
+  readonly input: SourceRecord;
+  /** The header of the record, where at least that could be read. */
+  readonly record: RecordedFact | null;
+  readonly errorCode: string;
+  readonly error: string;
+}
+
+export type Opened = OpenedDelivery | UnreadableInput;
+
+/**
+ * Opens each input on its own: one that is damaged, or whose day key was destroyed, does not touch the
+ * others. Rejects when the key store is away, and when a tenant's own key does not open: that is a
+ * fault of the installation, not of a fact, and must not park a tenant's whole traffic.
+ */
+export async function openInputs(
+  codec: Codec,
+  keyRing: KeyRing,
+  inputs: readonly SourceRecord[],
+): Promise<readonly Opened[]> {
+  await learnSchemas(codec, inputs);
+  return Promise.all(inputs.map((input) => openInput(codec, keyRing, input)));
+}
+
+/** A schema that nobody knows is found out per input, so that only those inputs are parked. */
+async function learnSchemas(codec: Codec, inputs: readonly SourceRecord[]): Promise<void> {
+  try {
+    await codec.learn(inputs.map(({ value }) => value));
+  } catch (thrown) {
+    if (!isLasting(thrown)) throw thrown;
+  }
+}
+
+const isLasting = (thrown: unknown): boolean =>
+  thrown instanceof TrunklineError && !thrown.retryable;
+
+async function openInput(codec: Codec, keyRing: KeyRing, input: SourceRecord): Promise<Opened> {
+  let record: RecordedFact | null = null;
+  try {
+    if (input.value === null)
+      throw new TrunklineError('value_unreadable', 'a record without value');
+    record = codec.decodeFact(input.value);
+    if (record.tenant !== input.key) {
+      throw new TrunklineError('value_unreadable', 'the key names another tenant than the value');
+    }
+    const facts = await openContent(keyRing, record);
+    return { ok: true, input, record, facts };
+  } catch (thrown) {
+    if (!isLasting(thrown)) throw thrown;
+    if (record !== null) await requireTenantKey(keyRing, record);
+    const { code, message } = thrown as TrunklineError;
+    return { ok: false, input, record, errorCode: code, error: message };
+  }
+}
+
+async function openContent(
+  keyRing: KeyRing,
+  { tenant, dayKey, deliveryId, sealed }: RecordedFact,
+): Promise<readonly ProviderFact[]> {
+  const place = deliveryPlace(tenant, deliveryId);
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+  const content = await keyRing.openDay(tenant, dayKey, place, bytes);
+  return factsIn(content);
+}
+
+/** The seal proves that ingest wrote it; an ingest of another version is what the check is for. */
+function factsIn(content: Buffer): readonly ProviderFact[] {
+  const parsed = parseJson(content);
+  const facts = factsOf(parsed);
+  if (facts === null) {
+    throw new TrunklineError('value_unreadable', 'the content holds no facts of a known shape');
+  }
+  return facts;
+}
+
+function parseJson(content: Buffer): unknown {
+  try {
+    return JSON.parse(content.toString('utf8'));
+  } catch (thrown) {
+    // The parser's message quotes the content; only its kind goes on.
+    throw new TrunklineError('value_unreadable', `the content is no JSON: ${toError(thrown).name}`);
+  }
+}
+
+/** Rejects when the tenant's key itself is out of reach. */
+async function requireTenantKey(keyRing: KeyRing, { tenant }: RecordedFact): Promise<void> {
+  await keyRing.subjectId(tenant, 'probe');
+}

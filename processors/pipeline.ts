@@ -1,0 +1,103 @@
+// Station processors, in the order in which a fact goes through it: take over, open, seal, look up,
+// decide, append. Comes in: inputs of one partition. Goes out: events of that partition, nothing else.
+
+import type { Codec } from '../log/event-codec.js';
+import type { EventLog } from '../log/event-log.js';
+import { startMark } from '../log/mark.js';
+import { readMark } from '../log/mark-store.js';
+import { ownPartition, type Decider, type OwnerOptions, type Restored } from '../log/owner.js';
+import { pause } from '../log/pause.js';
+import type { KeyRing } from '../runtime/keys.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Database } from '../runtime/postgres.js';
+import { OverlayDecider } from './decider.js';
+import { evolverVersion } from './evolver.js';
+import { postgresStates, type ReadStates } from './lookup.js';
+import type { ProcessorMetrics } from './metrics.js';
+import { States } from './state.js';
+import { takeOver } from './takeover.js';
+
+export interface PipelineParts {
+  readonly log: EventLog;
+  readonly codec: Codec;
+  readonly database: Database;
+  readonly keyRing: KeyRing;
+  readonly logger: Logger;
+  readonly metrics: ProcessorMetrics;
+  /** Most inputs of one micro-batch. */
+  readonly maxInputs: number;
+  /** Most states kept while the store has not applied their events; then deciding waits for it. */
+  readonly maxOverlay: number;
+}
+
+/** How often a full overlay asks whether the store has caught up, in ms. */
+const catchUpMs = 50;
+
+/** Owns one partition until the signal aborts. Rejects only on a loss in the log. */
+export async function processPartition(
+  parts: PipelineParts,
+  partition: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log, codec, database, metrics, maxInputs, logger } = parts;
+  const key = { projection: 'aggregate_state', version: evolverVersion, partition };
+  await ownPartition({
+    log,
+    partition,
+    readMark: async () => (await readMark(database, key)) ?? startMark,
+    begin: (restored) => begin(parts, restored, signal),
+    encode: (draft, numbered) => codec.encodeEvent({ ...draft, ...numbered, schemaVersion: 1 }),
+    maxInputs,
+    signal,
+    logger,
+    observe: observerOf(metrics),
+  });
+}
+
+async function begin(
+  parts: PipelineParts,
+  restored: Restored,
+  signal: AbortSignal,
+): Promise<Decider | 'again'> {
+  const { codec, keyRing, database, metrics, logger, maxOverlay } = parts;
+  const { partition } = restored;
+  const read: ReadStates = postgresStates(database, evolverVersion);
+  const taken = await takeOver(restored, codec, read);
+  if (taken === 'again') return 'again';
+  const { overlay, floor } = taken;
+  const states = new States({
+    partition,
+    read,
+    overlay,
+    floor,
+    onLookup({ refs, seconds }) {
+      metrics.lookups.observe(seconds);
+      metrics.lookupRefs.inc(refs);
+      metrics.overlay.set({ partition: String(partition) }, overlay.size);
+    },
+  });
+  /** Nothing is dropped and nothing grows without bound: deciding waits until the store catches up. */
+  const room = async (): Promise<void> => {
+    while (overlay.size >= maxOverlay && !signal.aborted) {
+      await states.catchUp();
+      if (overlay.size < maxOverlay) return;
+      metrics.waits.inc();
+      await pause(catchUpMs, signal);
+    }
+  };
+  return new OverlayDecider({ codec, keyRing, states, overlay, metrics, logger, room });
+}
+
+function observerOf(metrics: ProcessorMetrics): NonNullable<OwnerOptions['observe']> {
+  return {
+    taken() {
+      metrics.takes.inc();
+    },
+    ended({ reason }) {
+      metrics.ended(reason);
+    },
+    lag({ partition, lane, records }) {
+      metrics.lag.set({ partition: String(partition), lane }, records);
+    },
+  };
+}
