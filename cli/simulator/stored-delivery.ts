@@ -1,0 +1,105 @@
+// Command line: a stored delivery on disk, and the same delivery signed anew for another URL and time.
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { bodyDigest } from '../../ingest/schemes/hmac-sha1-url-body-digest.js';
+import { TrunklineError } from '../../runtime/errors.js';
+import { providerNames } from '../../schemas/facts.js';
+import {
+  signTelnyx,
+  signTwilioBody,
+  signTwilioGet,
+  signTwilioJson,
+  type SignedWebhook,
+} from './sign.js';
+
+const storedSchema = z.object({
+  provider: z.string(),
+  method: z.enum(['GET', 'POST']),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  rawBody: z.string().optional(),
+  rawBodyBase64: z.string().optional(),
+  /** Unix seconds at which it was signed. */
+  _signedAt: z.number().optional(),
+});
+
+/** A delivery as `test/fixtures` and exports hold it. */
+export type StoredDelivery = z.output<typeof storedSchema>;
+
+export async function readJsonFile(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new TrunklineError('parameter_invalid', `the file ${file} cannot be read`, { cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new TrunklineError('parameter_invalid', `the file ${file} is not JSON`, { cause });
+  }
+}
+
+/** Reads a stored delivery, naming the fields at fault. */
+export async function readStoredDelivery(file: string): Promise<StoredDelivery> {
+  const parsed = storedSchema.safeParse(await readJsonFile(file));
+  if (parsed.success) return parsed.data;
+  const names = [...new Set(parsed.error.issues.map((issue) => issue.path.join('.')))].join(', ');
+  throw new TrunklineError('parameter_invalid', `${file} is no stored delivery: ${names}`);
+}
+
+export function storedBody({ rawBody, rawBodyBase64 }: StoredDelivery): Buffer {
+  return rawBody === undefined
+    ? Buffer.from(rawBodyBase64 ?? '', 'base64')
+    : Buffer.from(rawBody, 'utf8');
+}
+
+const notForwarded = new Set(['host', 'content-length', 'connection', 'transfer-encoding']);
+
+/** The stored headers with the new signature's in place of the old ones. */
+function mergedHeaders(delivery: StoredDelivery, signed: SignedWebhook): Record<string, string> {
+  const stored = Object.entries(delivery.headers).map(([name, value]) => [
+    name.toLowerCase(),
+    value,
+  ]);
+  const kept = stored.filter(([name = '']) => !notForwarded.has(name));
+  return { ...(Object.fromEntries(kept) as Record<string, string>), ...signed.headers };
+}
+
+/** `url` with the stored query, which is content (GET) or the tenant's own; not where it has one. */
+function withStoredQuery(url: string, delivery: StoredDelivery): string {
+  const start = delivery.url.indexOf('?');
+  return start === -1 || url.includes('?') ? url : url + delivery.url.slice(start);
+}
+
+function credential(credentials: Readonly<Record<string, string>>, name: string): string {
+  const value = credentials[name];
+  if (value !== undefined && value !== '') return value;
+  throw new TrunklineError('parameter_invalid', `signing needs --credential ${name}=…`);
+}
+
+/** Signs a stored delivery for `url` at `nowMs`, the way its provider does. */
+export function signAnew(
+  delivery: StoredDelivery,
+  url: string,
+  credentials: Readonly<Record<string, string>>,
+  nowMs: number,
+): SignedWebhook {
+  const body = storedBody(delivery);
+  const target = withStoredQuery(url, delivery);
+  const signed = (): SignedWebhook => {
+    if (delivery.provider === 'telnyx') {
+      return signTelnyx(target, body, credential(credentials, 'privateKeyBase64'), nowMs);
+    }
+    const authToken = credential(credentials, 'authToken');
+    if (delivery.method === 'GET') return signTwilioGet(target, authToken);
+    const isJson = bodyDigest(delivery.url) !== null;
+    return (isJson ? signTwilioJson : signTwilioBody)(target, body, authToken);
+  };
+  if (!(providerNames as readonly string[]).includes(delivery.provider)) {
+    throw new TrunklineError('parameter_invalid', `cannot sign for ${delivery.provider}`);
+  }
+  const result = signed();
+  return { ...result, headers: mergedHeaders(delivery, result) };
+}
