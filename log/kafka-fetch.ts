@@ -28,6 +28,10 @@ interface Poll {
   outcome: { readonly partitions: readonly WirePartition[] } | { readonly error: Error } | null;
 }
 
+interface Answer extends WirePartition {
+  readonly askedFrom: number;
+}
+
 interface Want extends WirePosition {
   readonly position: FetchPosition;
 }
@@ -98,16 +102,17 @@ export class KafkaFetcher implements Fetcher {
     limits: FetchLimits,
   ): Promise<readonly FetchedRecords[] | null> {
     if (this.#closed) throw new TrunklineError('log_position', 'the fetcher is closed');
-    const outside = wants.find(({ from }) => from < 0);
-    if (outside !== undefined) throw await this.#outside(outside);
+    if (wants.some(({ from }) => from < 0)) {
+      throw new TrunklineError('log_position', 'no log holds an offset below 0');
+    }
     await this.#wire.prepare();
     const groups = this.#byLeader(wants);
     const polls = [...groups].map(
       ([node, group]) => this.#polls.get(node) ?? this.#ask(node, group, limits),
     );
     await firstOf(polls, limits.maxWaitMs + graceMs);
-    const partitions = this.#takeAnswers(groups);
-    const found = wants.map((want) => match(want, partitions, ends));
+    const answers = this.#takeAnswers(groups);
+    const found = wants.map((want) => match(want, answers, ends));
     return found.some(({ records }) => records.length > 0) ? found : null;
   }
 
@@ -144,15 +149,22 @@ export class KafkaFetcher implements Fetcher {
   }
 
   /** The answers that are in. An error counts only if it may be about a position of now. */
-  #takeAnswers(groups: ReadonlyMap<number, readonly Want[]>): readonly WirePartition[] {
-    const partitions: WirePartition[] = [];
-    for (const [node, { outcome }] of [...this.#polls]) {
+  #takeAnswers(groups: ReadonlyMap<number, readonly Want[]>): readonly Answer[] {
+    const answers: Answer[] = [];
+    for (const [node, { asked, outcome }] of [...this.#polls]) {
       if (outcome === null) continue;
       this.#polls.delete(node);
-      if ('partitions' in outcome) partitions.push(...outcome.partitions);
-      else if (groups.has(node)) throw outcome.error;
+      if ('error' in outcome) {
+        if (groups.has(node)) throw outcome.error;
+        continue;
+      }
+      for (const found of outcome.partitions) {
+        const { topic, partition } = found;
+        const position = asked.find((p) => p.topic === topic && p.partition === partition);
+        if (position !== undefined) answers.push({ ...found, askedFrom: position.from });
+      }
     }
-    return partitions;
+    return answers;
   }
 
   /** The error that another round may cure; throws when none can. */
@@ -197,22 +209,15 @@ async function firstOf(polls: readonly Poll[], ms: number): Promise<void> {
 }
 
 /** What the answers hold for one position; notes the partition's end. */
-function match(
-  want: Want,
-  partitions: readonly WirePartition[],
-  ends: Map<Want, number>,
-): FetchedRecords {
-  for (const { topic, partition, highWatermark, records } of partitions) {
-    if (topic !== want.topic || partition !== want.partition) continue;
-    // After a change of leader the high watermark may lag behind what was already handed out.
-    ends.set(want, Math.max(ends.get(want) ?? want.from, Number(highWatermark)));
-    const first = records[0];
-    // An answer to an older, later position has a hole before it: it is asked again.
-    if (first === undefined || Number(first.offset) > want.from) continue;
-    const stored = records.filter((r) => Number(r.offset) >= want.from && !r.isControlRecord);
-    return answer(want, stored.map(toStored), ends.get(want) ?? want.from);
-  }
-  return answer(want, [], ends.get(want) ?? want.from);
+function match(want: Want, answers: readonly Answer[], ends: Map<Want, number>): FetchedRecords {
+  const found = answers.find((a) => a.topic === want.topic && a.partition === want.partition);
+  // After a change of leader the high watermark may lag behind what was already handed out.
+  const end = Math.max(ends.get(want) ?? want.from, Number(found?.highWatermark ?? 0));
+  ends.set(want, end);
+  // An answer to a later position of an earlier fetch would leave a hole: it is asked again.
+  if (found === undefined || found.askedFrom > want.from) return answer(want, [], end);
+  const records = found.records.filter((r) => Number(r.offset) >= want.from && !r.isControlRecord);
+  return answer(want, records.map(toStored), end);
 }
 
 const answer = (

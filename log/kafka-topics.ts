@@ -1,9 +1,12 @@
 // The Kafka log, topics: makes those that are missing and checks those that are there. Comes in: the
 // wanted settings. Goes out: nothing, or a `topic_settings` error that says what to do.
 
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { TrunklineError } from '../runtime/errors.js';
 import type { TopicSettings } from './topics.js';
+
+// Node finds only some of kafkajs's CommonJS exports by name.
+const { ConfigResourceTypes } = kafkajs;
 
 /** Creates the missing topics, then fails unless every topic has the wanted settings. */
 export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[]): Promise<void> {
