@@ -97,6 +97,12 @@ export interface StatsItem {
   readonly parked: number;
 }
 
+/** The one item of a snapshot of `call:{id}`; there is none while the call is not known. */
+export interface CallDetailItem {
+  readonly call: CallItem;
+  readonly entries: readonly TimelineItem[];
+}
+
 export interface Cursor {
   readonly epoch: string;
   readonly seq: number;
@@ -110,9 +116,14 @@ export interface LiveEvent {
   readonly call?: CallItem;
   readonly message?: MessageItem;
   readonly entries?: readonly TimelineItem[];
+  /** On `call:{id}`: timeline entries that no longer stand. On `calls`: calls that are legs of this one. */
   readonly removed?: readonly string[];
   readonly stats?: StatsItem;
   readonly reason?: string;
+  /** The call was, or may have been, in the subscription's filter and no longer is: drop `callId`. */
+  readonly left?: true;
+  /** Sent to a slow reader: this many earlier events of the same thing are folded into this one. */
+  readonly conflated?: number;
 }
 
 export type ClientFrame =
@@ -149,10 +160,20 @@ export type ServerFrame =
   | { readonly type: 'live'; readonly id: string; readonly seq: number }
   | {
       readonly type: 'heartbeat';
+      /** By subscription: everything up to this seq that concerns it stands before this frame. */
       readonly tops: Readonly<Record<string, number>>;
+      /** By subscription: seq of the last event frame sent to it, 0 when none; a client that has
+       * applied less has missed something. */
+      readonly sent: Readonly<Record<string, number>>;
       readonly at: string;
     }
   | { readonly type: 'pong' }
   | { readonly type: 'resync'; readonly id: string; readonly reason: ResyncReason }
   | { readonly type: 'drain'; readonly retryInMs: number }
-  | { readonly type: 'error'; readonly code: string; readonly detail: string };
+  | {
+      readonly type: 'error';
+      readonly code: string;
+      readonly detail: string;
+      /** The subscription it is about, where it is about one. */
+      readonly id?: string;
+    };

@@ -1,0 +1,200 @@
+// Gateway: its parts, put together. In: what the caller made (log, database, keys, server). Out: parts that
+// know each other, before anything runs.
+
+import type { Codec } from '../log/event-codec.js';
+import type { EventLog } from '../log/event-log.js';
+import type { Mark } from '../log/mark.js';
+import { partitionOf } from '../log/topics.js';
+import type { HttpServer } from '../runtime/http.js';
+import type { KeyRing } from '../runtime/keys.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Metrics } from '../runtime/metrics.js';
+import type { Database } from '../runtime/postgres.js';
+import type { Registry } from '../runtime/registry.js';
+import type { TenantId } from '../schemas/ids.js';
+import { createAuthenticator, type VerifyKey, type VerifyToken } from './authenticate.js';
+import { createCursors } from './cursor.js';
+import { FanOut } from './fan-out.js';
+import { Feed } from './feed.js';
+import { createGatewayMetrics, type GatewayMetrics } from './metrics.js';
+import type { RouteDeps } from './pipeline.js';
+import { createRateLimit } from './rate-limit.js';
+import type { ModelVersions } from './read-models.js';
+import { createRenderer } from './render.js';
+import { Rings } from './ring.js';
+import type { Demo, ReadyCheck } from './routes/system.js';
+import { createSnapshots, type ReadModels } from './snapshots.js';
+import { socketLimits, type SocketLimits } from './socket.js';
+import { Sockets } from './sockets.js';
+import { StatsFeed } from './stats-feed.js';
+import { Waiting, type Stream } from './subscribe.js';
+
+/** What the gateway is composed of; made and closed by the caller. */
+export interface GatewayDeps {
+  readonly log: EventLog;
+  readonly codec: Pick<Codec, 'decodeEvent'>;
+  readonly database: Database;
+  readonly keyRing: KeyRing;
+  readonly registry: Registry;
+  readonly verifyToken: VerifyToken;
+  readonly verifyKey: VerifyKey;
+  /** The API's routes are registered on it before the first wait; the caller listens. */
+  readonly httpServer: HttpServer;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: () => number;
+  /** Version of each read model that is served. */
+  readonly versions: ModelVersions;
+  /** Key of page cursors: the same on every node, e.g. derived from the master key. */
+  readonly cursorKey: Buffer;
+  /** Of the product, for /openapi.json. */
+  readonly version: string;
+  /** Events kept for resuming, for each tenant. */
+  readonly ringEvents: number;
+  /** Null: metrics for loopback only. */
+  readonly metricsToken: string | null;
+  readonly drainMs: number;
+  /** Only for `serve --demo` on loopback. */
+  readonly demo: Demo | null;
+  /** Readiness of the other roles of this process. */
+  readonly checks?: () => readonly ReadyCheck[];
+  readonly limits?: SocketLimits;
+  /** Default 6,000. */
+  readonly requestsPerMinute?: number;
+}
+
+/** The parts of a gateway; `begin` makes the feed once it is known where to read from. */
+export interface Gateway {
+  isDraining: boolean;
+  readonly stream: Stream;
+  readonly sockets: Sockets;
+  readonly stats: StatsFeed;
+  readonly metrics: GatewayMetrics;
+  readonly routes: RouteDeps;
+  readonly begin: (starts: ReadonlyMap<number, Mark>) => Feed;
+}
+
+/** Bytes that all rings of a process may hold. */
+const ringBytes = 64 * 1024 * 1024;
+const epochWaitMs = 3_000;
+
+/** Makes the parts. Registers the stream's route; reads and sends nothing yet. */
+export function assemble(deps: GatewayDeps): Gateway {
+  const { clock, httpServer, logger, database, keyRing, versions } = deps;
+  const metrics = createGatewayMetrics(deps.metrics);
+  const placed = (tenant: TenantId): number => partitionOf(tenant, deps.log.partitions);
+  let feed: Feed | null = null;
+  const models: ReadModels = { database, keyRing, versions, partitionOf: placed };
+  const stream = streamOf(deps, models, metrics, () => feed);
+  const publish = (topic: string, text: string): void => {
+    httpServer.publish(topic, text);
+  };
+  const stats = new StatsFeed(models, stream, publish, clock);
+  const authenticator = createAuthenticator({
+    verifyToken: deps.verifyToken,
+    verifyKey: deps.verifyKey,
+    keyStands: (id) => deps.registry.apiKey(id) !== null,
+    clock,
+  });
+  const epoch = async (tenant: TenantId): Promise<string> =>
+    (await feed?.waitForEpoch(placed(tenant), epochWaitMs)) ?? 'none';
+  const socketDeps = { authenticator, stream, stats, metrics, logger, clock, epoch };
+  const sockets = new Sockets(socketDeps, httpServer, deps.limits ?? socketLimits);
+  const quota = { requests: deps.requestsPerMinute ?? 6_000, windowSec: 60 };
+  const router = { authenticator, rateLimit: createRateLimit(quota), metrics, logger, clock };
+  const cursors = createCursors(deps.cursorKey);
+  const gateway: Gateway = {
+    isDraining: false,
+    stream,
+    sockets,
+    stats,
+    metrics,
+    routes: {
+      list: { ...models, clock, cursors, epochOf: stream.epochOf },
+      router,
+      registry: deps.registry,
+      stream,
+      system: {
+        checks: () => checksOf(deps, gateway, feed),
+        metrics: deps.metrics,
+        metricsToken: deps.metricsToken,
+        demo: deps.demo,
+      },
+    },
+    begin(starts) {
+      feed = feedOf(deps, gateway, starts);
+      return feed;
+    },
+  };
+  return gateway;
+}
+
+function streamOf(
+  deps: GatewayDeps,
+  models: ReadModels,
+  metrics: GatewayMetrics,
+  feed: () => Feed | null,
+): Stream {
+  const rings = new Rings({ eventsPerTenant: deps.ringEvents, totalBytes: ringBytes });
+  const decode = (value: Buffer) => deps.codec.decodeEvent(value);
+  return {
+    rings,
+    fanOut: new FanOut(rings, deps.httpServer),
+    renderer: createRenderer(rings, decode, deps.keyRing),
+    metrics,
+    readSnapshot: createSnapshots(models, deps.clock),
+    epochOf: (tenant) => feed()?.epochOf(models.partitionOf(tenant)) ?? null,
+    isFollowed: (tenant) => feed()?.isFollowed(models.partitionOf(tenant)) ?? false,
+    waiting: new Waiting(),
+    clock: deps.clock,
+  };
+}
+
+function feedOf(
+  deps: GatewayDeps,
+  { stream, sockets, metrics }: Gateway,
+  starts: ReadonlyMap<number, Mark>,
+): Feed {
+  return new Feed({
+    log: deps.log,
+    starts,
+    decode: (value) => deps.codec.decodeEvent(value),
+    rings: stream.rings,
+    fanOut: stream.fanOut,
+    renderer: stream.renderer,
+    metrics,
+    logger: deps.logger,
+    clock: deps.clock,
+    listener: {
+      advanced: (tenants) => {
+        for (const tenant of tenants) stream.waiting.pump(tenant);
+      },
+      restarted: (tenants, reason) => {
+        sockets.resync(tenants, reason);
+      },
+    },
+  });
+}
+
+async function checksOf(
+  deps: GatewayDeps,
+  gateway: Gateway,
+  feed: Feed | null,
+): Promise<readonly ReadyCheck[]> {
+  const lost = feed?.lost() ?? [];
+  const database = await deps.database.query('select 1').then(
+    () => true,
+    () => false,
+  );
+  return [
+    { name: 'running', ok: !gateway.isDraining },
+    { name: 'postgres', ok: database },
+    { name: 'stream', ok: feed?.isCaughtUp() ?? false },
+    {
+      name: 'log',
+      ok: lost.length === 0,
+      ...(lost.length === 0 ? {} : { detail: `partitions lost: ${lost.join(', ')}` }),
+    },
+    ...(deps.checks?.() ?? []),
+  ];
+}

@@ -1,0 +1,43 @@
+// Gateway: what a role may do. In: a role. Out: its permissions. Deny by default: what is not listed
+// here is refused (design section 7).
+
+import type { RoleName } from '../runtime/registry.js';
+
+/** What a route or topic asks for. `personal.read`: numbers and texts in the clear. */
+export type Permission =
+  | 'calls.read'
+  | 'messages.read'
+  | 'stats.read'
+  | 'events.read'
+  | 'endpoints.read'
+  | 'stream.subscribe'
+  | 'personal.read';
+
+const watching = [
+  'calls.read',
+  'messages.read',
+  'stats.read',
+  'events.read',
+  'stream.subscribe',
+] as const satisfies readonly Permission[];
+
+const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
+  admin: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
+  manager: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
+  operator: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
+  viewer: new Set<Permission>(watching),
+  auditor: new Set<Permission>([...watching, 'endpoints.read']),
+};
+
+/** True when the role has the permission; a role this table does not know has none. */
+export function isAllowed(role: RoleName, permission: Permission): boolean {
+  const granted: ReadonlySet<Permission> | undefined = permissions[role];
+  return granted?.has(permission) ?? false;
+}
+
+/** How personal fields are shown: `masked`, or `open` with numbers and texts in the clear. */
+export type View = 'masked' | 'open';
+
+/** The view of a role; viewer and auditor see masked forms only. */
+export const viewOf = (role: RoleName): View =>
+  isAllowed(role, 'personal.read') ? 'open' : 'masked';

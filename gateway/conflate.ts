@@ -1,0 +1,44 @@
+// Gateway: what a slow reader still needs. In: the events it has not got. Out: the last state of each
+// call or message among them, in order of seq. Pure.
+
+import type { RingEntry } from './ring.js';
+import { concernOf, passes, type Concern, type Filter, type Topic } from './topics.js';
+
+/** One frame to send: the last entry of a thing, and how many earlier ones it stands for. */
+export interface Conflated {
+  readonly entry: RingEntry;
+  readonly concern: Exclude<Concern, null>;
+  readonly folded: number;
+}
+
+/**
+ * The last state of each thing that concerns the subscription, by the seq of that state. A reader
+ * that has applied these up to some seq may resume from it: whatever was folded below it is
+ * superseded above it. Not folded: the events of one call's timeline, each of which adds lines, and
+ * events that merge one call into another.
+ */
+export function conflate(
+  topic: Topic,
+  filter: Filter,
+  entries: readonly RingEntry[],
+): readonly Conflated[] {
+  const last = new Map<string, Conflated>();
+  for (const entry of entries) {
+    const concern = concernOf(topic, filter, entry);
+    const isOwn = topic.kind === 'call' || entry.key === null || entry.mergedFrom !== null;
+    const key = isOwn ? `#${entry.seq}` : entry.key;
+    const earlier = last.get(key);
+    if (concern === null && earlier === undefined) continue;
+    last.delete(key);
+    last.set(key, {
+      entry,
+      concern: concern ?? (earlier === undefined ? 'event' : leaving(filter, entry)),
+      folded: earlier === undefined ? 0 : earlier.folded + 1,
+    });
+  }
+  return [...last.values()];
+}
+
+/** A later state that no longer concerns the filter, after one that did: it has left. */
+const leaving = (filter: Filter, entry: RingEntry): 'event' | 'left' =>
+  entry.after === null || passes(filter, entry.after) ? 'event' : 'left';

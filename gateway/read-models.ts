@@ -1,0 +1,423 @@
+// Gateway: rows of the read models. In: a transaction that is held to one tenant. Out: views as events
+// carry them, and the position the rows stand at. Rows and position come from one transaction
+// (repeatable read), every query has the tenant predicate, and row-level security stands behind it.
+
+import { z } from 'zod';
+
+import type { Transaction } from '../runtime/postgres.js';
+import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
+import {
+  callStatuses,
+  failureCauses,
+  messageStatuses,
+  providerNames,
+  type Direction,
+} from '../schemas/facts.js';
+import { callId, factId, legId, messageId, subjectId, type TenantId } from '../schemas/ids.js';
+import type { StatsItem } from '../schemas/live-frames.js';
+import type { Party, Sealed } from '../schemas/sealed.js';
+
+/** Names of the read models the gateway reads, as their marks name them. */
+export const servedModels = ['calls', 'legs', 'call_timeline', 'messages', 'stats_minute'] as const;
+export type ServedModel = (typeof servedModels)[number];
+
+/** The version of each read model that is served; a rebuild flips it. */
+export type ModelVersions = Readonly<Record<ServedModel, number>>;
+
+/** Where rows stand: everything up to `seq` is in them, nothing after. Epoch is null before any commit. */
+export interface Position {
+  readonly epoch: string | null;
+  readonly seq: number;
+}
+
+/** The lowest position of the models an answer is made of, in the transaction of its rows. */
+export async function readPosition(
+  transaction: Transaction,
+  about: {
+    readonly tenant: TenantId;
+    readonly partition: number;
+    readonly versions: ModelVersions;
+  },
+  models: readonly ServedModel[],
+): Promise<Position> {
+  const { rows } = await transaction.query<{ epoch: string | null; seq: number | null }>({
+    name: 'gateway_position',
+    text: `select m.epoch, s.last_seq as seq
+      from unnest($1::text[], $2::int[]) as wanted(projection, version)
+      left join marks m on m.projection = wanted.projection and m.version = wanted.version
+        and m.partition = $3
+      left join mark_sequences s on s.projection = m.projection and s.version = m.version
+        and s.partition = m.partition and s.tenant_id = $4`,
+    values: [models, models.map((model) => about.versions[model]), about.partition, about.tenant],
+  });
+  return {
+    epoch: rows.find((row) => row.epoch !== null)?.epoch ?? null,
+    seq: Math.min(...rows.map((row) => row.seq ?? 0)),
+  };
+}
+
+const sealed = z.object({
+  keyId: z.string(),
+  nonce: z.string(),
+  ciphertext: z.string(),
+  tag: z.string(),
+});
+const party = z.object({ subjectId: z.string(), masked: z.string(), number: sealed });
+const directions = z.enum(['inbound', 'outbound']).nullable();
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(schema);
+const partyCell = json(party)
+  .nullable()
+  .transform((cell): Party | null =>
+    cell === null ? null : { ...cell, subjectId: subjectId(cell.subjectId) },
+  );
+const details = json(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])));
+const time = z.number();
+
+const endColumns = {
+  status: z.enum(callStatuses),
+  cause: z.enum(failureCauses).nullable(),
+  provider_code: z.string().nullable(),
+  direction: directions,
+  from_party: partyCell,
+  to_party: partyCell,
+  started_at: time,
+  answered_at: time.nullable(),
+  ended_at: time.nullable(),
+  duration_sec: z.number().nullable(),
+};
+const callRow = z.object({
+  ...endColumns,
+  id: z.string(),
+  provider: z.enum(providerNames),
+  entered_at: time,
+  reason: z.string().nullable(),
+  source_fact: z.string().nullable(),
+  inferred: z.boolean(),
+  ringing_at: time.nullable(),
+  amd: z.string().nullable(),
+  recordings: z.number(),
+  fact_count: z.number(),
+  refused_count: z.number(),
+});
+const legRow = z.object({
+  ...endColumns,
+  call_id: z.string(),
+  leg_id: z.string(),
+  leg_ref: z.string(),
+  parent_ref: z.string().nullable(),
+  is_primary: z.boolean(),
+});
+const messageRow = z.object({
+  id: z.string(),
+  provider: z.enum(providerNames),
+  direction: directions,
+  status: z.enum(messageStatuses),
+  provider_status: z.string(),
+  provider_code: z.string().nullable(),
+  opt_out: z.enum(['stop', 'start', 'help']).nullable(),
+  from_party: partyCell,
+  to_party: partyCell,
+  body: json(sealed).nullable(),
+  media_count: z.number(),
+  created_at: time,
+  updated_at: time,
+  fact_count: z.number(),
+});
+const timelineRow = z.object({
+  entry_id: z.string(),
+  type: z.string(),
+  leg_ref: z.string().nullable(),
+  status: z.enum(callStatuses).nullable(),
+  phase: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  at_us: z.number(),
+  order_seq: z.number(),
+  occurred_at: time.nullable(),
+  received_at: time,
+  inferred: z.boolean(),
+  late: z.boolean(),
+  refused: z.string().nullable(),
+  reason: z.string().nullable(),
+  provider_code: z.string().nullable(),
+  details,
+});
+
+const callColumns = `id, provider, status, entered_at, reason, source_fact, inferred, cause,
+  provider_code, direction, from_party, to_party, started_at, ringing_at, answered_at, ended_at,
+  duration_sec, amd, recordings, fact_count, refused_count`;
+const messageColumns = `id, provider, direction, status, provider_status, provider_code, opt_out,
+  from_party, to_party, body, media_count, created_at, updated_at, fact_count`;
+
+/** Where a page of a list goes on: after this row in the order (time descending, id). */
+export interface PageStart {
+  readonly at: number;
+  readonly id: string;
+}
+
+export interface ListFilter {
+  readonly statuses?: readonly string[] | undefined;
+  readonly direction?: Direction | undefined;
+  readonly subject?: string | undefined;
+  /** Ms since 1970: `after` inclusive, `before` exclusive. */
+  readonly after?: number | undefined;
+  readonly before?: number | undefined;
+}
+
+/** A page of calls with their legs, newest start first. Merged calls have no row. */
+export async function readCalls(
+  transaction: Transaction,
+  tenant: TenantId,
+  filter: ListFilter,
+  page: { readonly limit: number; readonly start: PageStart | null },
+): Promise<readonly CallView[]> {
+  const where = new Conditions(tenant);
+  listConditions(where, filter, page.start, 'started_at');
+  if (filter.subject !== undefined) {
+    const subject = where.bind(filter.subject);
+    where.add(`(from_subject = ${subject} or to_subject = ${subject} or id in (
+      select call_id from legs where tenant_id = $1 and not is_primary
+        and (from_subject = ${subject} or to_subject = ${subject})))`);
+  }
+  const { rows } = await transaction.query(
+    `select ${callColumns} from calls where ${where.text}
+      order by started_at desc, id limit ${where.bind(page.limit)}`,
+    where.values,
+  );
+  return withLegs(transaction, tenant, rows);
+}
+
+/** One call with its legs; null when this tenant has none of that id. */
+export async function readCall(
+  transaction: Transaction,
+  tenant: TenantId,
+  id: string,
+): Promise<CallView | null> {
+  const { rows } = await transaction.query({
+    name: 'gateway_call',
+    text: `select ${callColumns} from calls where tenant_id = $1 and id = $2`,
+    values: [tenant, id],
+  });
+  return (await withLegs(transaction, tenant, rows))[0] ?? null;
+}
+
+/** The timeline of a call in the provider's order, after `start` when given. */
+export async function readTimeline(
+  transaction: Transaction,
+  about: { readonly tenant: TenantId; readonly callId: string },
+  page: {
+    readonly limit: number;
+    readonly start: readonly [number, number, number, string] | null;
+  },
+): Promise<readonly TimelineEntry[]> {
+  const where = new Conditions(about.tenant);
+  where.add(`call_id = ${where.bind(about.callId)}`);
+  if (page.start !== null) {
+    const bound = page.start.map((value) => where.bind(value)).join(', ');
+    where.add(`(phase, at_us, order_seq, entry_id) > (${bound})`);
+  }
+  const { rows } = await transaction.query(
+    `select entry_id, type, leg_ref, status, phase, at_us, order_seq, occurred_at, received_at,
+        inferred, late, refused, reason, provider_code, details
+      from call_timeline where ${where.text}
+      order by phase, at_us, order_seq, entry_id limit ${where.bind(page.limit)}`,
+    where.values,
+  );
+  return rows.map((row): TimelineEntry => {
+    const cells = timelineRow.parse(row);
+    return {
+      entryId: cells.entry_id,
+      type: cells.type,
+      legRef: cells.leg_ref,
+      status: cells.status,
+      order: { phase: cells.phase, atUs: cells.at_us, seq: cells.order_seq },
+      occurredAt: cells.occurred_at,
+      receivedAt: cells.received_at,
+      inferred: cells.inferred,
+      late: cells.late,
+      refused: cells.refused,
+      reason: cells.reason,
+      providerCode: cells.provider_code,
+      details: cells.details,
+    };
+  });
+}
+
+/** A page of messages, newest first. */
+export async function readMessages(
+  transaction: Transaction,
+  tenant: TenantId,
+  filter: ListFilter,
+  page: { readonly limit: number; readonly start: PageStart | null },
+): Promise<readonly MessageView[]> {
+  const where = new Conditions(tenant);
+  listConditions(where, filter, page.start, 'created_at');
+  if (filter.subject !== undefined) {
+    const subject = where.bind(filter.subject);
+    where.add(`(from_subject = ${subject} or to_subject = ${subject})`);
+  }
+  const { rows } = await transaction.query(
+    `select ${messageColumns} from messages where ${where.text}
+      order by created_at desc, id limit ${where.bind(page.limit)}`,
+    where.values,
+  );
+  return rows.map(messageOf);
+}
+
+/** Statistics of the newest minutes of a span, oldest first. */
+export async function readStats(
+  transaction: Transaction,
+  tenant: TenantId,
+  span: { readonly after: number; readonly before: number; readonly limit: number },
+): Promise<readonly StatsItem[]> {
+  const { rows } = await transaction.query<Record<string, number>>({
+    name: 'gateway_stats',
+    text: `select minute, started, answered, completed, failed, inbound_messages, outbound_messages,
+        duplicates, refused, not_understood, parked
+      from stats_minute where tenant_id = $1 and minute >= $2 and minute < $3
+      order by minute desc limit $4`,
+    values: [tenant, span.after, span.before, span.limit],
+  });
+  return rows.map(statsOf).reverse();
+}
+
+function statsOf(row: Readonly<Record<string, number>>): StatsItem {
+  const count = (name: string): number => row[name] ?? 0;
+  return {
+    minute: new Date(count('minute')).toISOString(),
+    started: count('started'),
+    answered: count('answered'),
+    completed: count('completed'),
+    failed: count('failed'),
+    inboundMessages: count('inbound_messages'),
+    outboundMessages: count('outbound_messages'),
+    duplicates: count('duplicates'),
+    refused: count('refused'),
+    notUnderstood: count('not_understood'),
+    parked: count('parked'),
+  };
+}
+
+/** Conditions of one statement; values only ever as bound parameters, the tenant always first. */
+class Conditions {
+  readonly values: unknown[];
+  private readonly parts = ['tenant_id = $1'];
+
+  constructor(tenant: TenantId) {
+    this.values = [tenant];
+  }
+
+  get text(): string {
+    return this.parts.join(' and ');
+  }
+
+  bind(value: unknown): string {
+    this.values.push(value);
+    return `$${this.values.length}`;
+  }
+
+  add(condition: string): void {
+    this.parts.push(condition);
+  }
+}
+
+function listConditions(
+  where: Conditions,
+  filter: ListFilter,
+  start: PageStart | null,
+  column: 'started_at' | 'created_at',
+): void {
+  const { statuses, direction, after, before } = filter;
+  if (statuses !== undefined) where.add(`status = any(${where.bind(statuses)})`);
+  if (direction !== undefined) where.add(`direction = ${where.bind(direction)}`);
+  if (after !== undefined) where.add(`${column} >= ${where.bind(after)}`);
+  if (before !== undefined) where.add(`${column} < ${where.bind(before)}`);
+  if (start === null) return;
+  const at = where.bind(start.at);
+  where.add(`(${column} < ${at} or (${column} = ${at} and id > ${where.bind(start.id)}))`);
+}
+
+async function withLegs(
+  transaction: Transaction,
+  tenant: TenantId,
+  rows: readonly unknown[],
+): Promise<readonly CallView[]> {
+  const calls = rows.map((row) => callRow.parse(row));
+  if (calls.length === 0) return [];
+  const { rows: legRows } = await transaction.query({
+    name: 'gateway_legs',
+    text: `select call_id, leg_id, leg_ref, parent_ref, is_primary, status, cause, provider_code,
+        direction, from_party, to_party, started_at, answered_at, ended_at, duration_sec
+      from legs where tenant_id = $1 and call_id = any($2) order by call_id, position`,
+    values: [tenant, calls.map((call) => call.id)],
+  });
+  const legs = new Map<string, LegView[]>();
+  for (const row of legRows) {
+    const cells = legRow.parse(row);
+    const known = legs.get(cells.call_id) ?? [];
+    known.push(legOf(cells));
+    legs.set(cells.call_id, known);
+  }
+  return calls.map((cells) => callOf(cells, legs.get(cells.id) ?? []));
+}
+
+const endOf = (cells: z.output<typeof legRow> | z.output<typeof callRow>) => ({
+  status: cells.status,
+  cause: cells.cause,
+  providerCode: cells.provider_code,
+  direction: cells.direction,
+  from: cells.from_party,
+  to: cells.to_party,
+  startedAt: cells.started_at,
+  answeredAt: cells.answered_at,
+  endedAt: cells.ended_at,
+  durationSec: cells.duration_sec,
+});
+
+const legOf = (cells: z.output<typeof legRow>): LegView => ({
+  ...endOf(cells),
+  legId: legId(cells.leg_id),
+  legRef: cells.leg_ref,
+  parentRef: cells.parent_ref,
+  primary: cells.is_primary,
+});
+
+const callOf = (cells: z.output<typeof callRow>, legs: readonly LegView[]): CallView => ({
+  ...endOf(cells),
+  callId: callId(cells.id),
+  provider: cells.provider,
+  enteredAt: cells.entered_at,
+  reason: cells.reason,
+  sourceFact: cells.source_fact === null ? null : factId(cells.source_fact),
+  inferred: cells.inferred,
+  ringingAt: cells.ringing_at,
+  amd: cells.amd,
+  recordings: cells.recordings,
+  legs,
+  factCount: cells.fact_count,
+  refusedCount: cells.refused_count,
+  mergedInto: null,
+});
+
+function messageOf(row: unknown): MessageView {
+  const cells = messageRow.parse(row);
+  const body: Sealed | null = cells.body;
+  return {
+    messageId: messageId(cells.id),
+    provider: cells.provider,
+    direction: cells.direction,
+    status: cells.status,
+    providerStatus: cells.provider_status,
+    providerCode: cells.provider_code,
+    optOut: cells.opt_out,
+    from: cells.from_party,
+    to: cells.to_party,
+    body,
+    mediaCount: cells.media_count,
+    createdAt: cells.created_at,
+    updatedAt: cells.updated_at,
+    factCount: cells.fact_count,
+  };
+}

@@ -1,0 +1,123 @@
+// Gateway: /health, /health/ready, /metrics and the demo's session. In: checks, metrics. Out: what a load
+// balancer, Prometheus and the demo page ask. Nothing of a tenant is in it.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+import { z } from 'zod';
+
+import { problem, type HttpRequest, type HttpResponse } from '../../runtime/http.js';
+import type { Metrics } from '../../runtime/metrics.js';
+import { bearerOf } from '../authenticate.js';
+import { jsonAnswer, type Route } from '../http.js';
+
+/** A thing that must hold for this process to be sent traffic. */
+export interface ReadyCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  /** For operators; no personal data, no secret. */
+  readonly detail?: string;
+}
+
+export interface SystemDeps {
+  readonly checks: () => Promise<readonly ReadyCheck[]>;
+  readonly metrics: Metrics;
+  /** Without a token, metrics are for loopback only. */
+  readonly metricsToken: string | null;
+  /** Set only for `serve --demo` on loopback: a short-lived token for the demo tenant. */
+  readonly demo: Demo | null;
+}
+
+/** How the demo page signs in. */
+export interface Demo {
+  readonly tenant: string;
+  readonly session: () => Promise<{ readonly token: string; readonly expiresAt: number }>;
+}
+
+const none = z.strictObject({});
+const open = { permission: null, query: z.object({}), params: none, errors: [] } as const;
+const noStore = { 'cache-control': 'no-store' };
+
+/** Routes without a tenant. */
+export function systemRoutes(deps: SystemDeps): readonly Route[] {
+  const routes: Route[] = [
+    {
+      ...open,
+      method: 'GET',
+      pattern: '/health',
+      summary: 'The process is alive',
+      answer: { status: 200, schema: z.object({ status: z.literal('ok') }) },
+      handle: () => jsonAnswer({ status: 'ok' }, noStore),
+    },
+    {
+      ...open,
+      method: 'GET',
+      pattern: '/health/ready',
+      summary: 'The process may be sent traffic; 503 and the reasons when not',
+      answer: { status: 200, schema: readySchema },
+      handle: () => ready(deps),
+    },
+    {
+      ...open,
+      method: 'GET',
+      pattern: '/metrics',
+      summary: 'Prometheus metrics; needs the metrics token, or loopback when there is none',
+      answer: { status: 200, schema: null },
+      handle: ({ request }) => metrics(deps, request),
+    },
+  ];
+  return deps.demo === null ? routes : [...routes, demoRoute(deps.demo)];
+}
+
+const readySchema = z.object({
+  status: z.enum(['ready', 'not ready']),
+  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
+});
+
+async function ready({ checks }: SystemDeps): Promise<HttpResponse> {
+  const list = await checks();
+  const isReady = list.every(({ ok }) => ok);
+  const body = { status: isReady ? 'ready' : 'not ready', checks: list };
+  return jsonAnswer(body, noStore, isReady ? 200 : 503);
+}
+
+async function metrics(
+  { metrics: registry, metricsToken }: SystemDeps,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  const given = bearerOf(request.headers.get('authorization'));
+  const isPermitted =
+    metricsToken === null
+      ? isLoopback(request.clientAddress)
+      : given !== null && isEqual(given, metricsToken);
+  if (!isPermitted) return problem('unauthenticated', 'metrics need their own token');
+  return {
+    status: 200,
+    headers: { 'content-type': registry.contentType, ...noStore },
+    body: await registry.metrics(),
+  };
+}
+
+function demoRoute(demo: Demo): Route {
+  return {
+    ...open,
+    method: 'GET',
+    pattern: '/v1/demo/session',
+    summary: 'A short-lived token for the demo tenant; exists only under serve --demo',
+    answer: {
+      status: 200,
+      schema: z.object({ token: z.string(), tenant: z.string(), expiresAt: z.string() }),
+    },
+    async handle({ request }) {
+      if (!isLoopback(request.clientAddress)) return problem('not_found', 'no such page');
+      const { token, expiresAt } = await demo.session();
+      const { tenant } = demo;
+      return jsonAnswer({ token, tenant, expiresAt: new Date(expiresAt).toISOString() }, noStore);
+    },
+  };
+}
+
+const isLoopback = (address: string): boolean =>
+  address === '::1' || /^(?:::ffff:)?127\./.test(address);
+
+const isEqual = (a: string, b: string): boolean =>
+  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());
