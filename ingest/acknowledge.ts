@@ -89,7 +89,7 @@ export class Answers {
     const headers = { ...response.headers, ...this.#limitHeaders(passage) };
     return wait === undefined
       ? { ...response, headers }
-      : { ...response, headers: { ...headers, 'Retry-After': String(wait) } };
+      : { ...response, headers: { ...headers, 'retry-after': String(wait) } };
   }
 
   #limitHeaders({ quota, endpoint }: Passage): Record<string, string> {

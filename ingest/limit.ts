@@ -65,7 +65,7 @@ export class Buckets {
 
   #turn(nowMs: number): void {
     const idleForLong = nowMs >= this.#turnAt + burstMs;
-    this.#previous = idleForLong ? new Map() : this.#current;
+    this.#previous = idleForLong ? new Map<string, number>() : this.#current;
     this.#current = new Map();
     this.#turnAt = nowMs + burstMs;
   }
@@ -111,10 +111,10 @@ export class Limits {
    */
   headers(quota: Quota, endpoint: Endpoint | null): Record<string, string> {
     const headers: Record<string, string> = {
-      'RateLimit-Policy': this.#policy(this.rateOf(endpoint)),
-      RateLimit: `"${quota.bucket}";r=${quota.remaining};t=${Math.ceil(quota.fullInMs / 1000)}`,
+      'ratelimit-policy': this.#policy(this.rateOf(endpoint)),
+      ratelimit: `"${quota.bucket}";r=${quota.remaining};t=${Math.ceil(quota.fullInMs / 1000)}`,
     };
-    if (!quota.ok) headers['Retry-After'] = String(Math.max(1, Math.ceil(quota.retryInMs / 1000)));
+    if (!quota.ok) headers['retry-after'] = String(Math.max(1, Math.ceil(quota.retryInMs / 1000)));
     return headers;
   }
 

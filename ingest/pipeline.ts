@@ -42,8 +42,9 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     if (!ofEndpoint.ok) return answers.refused(passage, rateLimited);
 
     // the bytes as they came
-    const raw = receiveDelivery(request, endpoint.id, clock());
-    if (raw === null) return answers.refused(passage, mediaType);
+    const received = receiveDelivery(request, endpoint.id, clock());
+    if (!received.ok) return answers.refused(passage, notReceived[received.answer]);
+    const { raw } = received;
 
     // source address
     if (!isAllowedSource(endpoint, raw.clientAddress)) return answers.refused(passage, notAllowed);
@@ -70,7 +71,10 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
 const stopping = { layer: 'receive', answer: 'draining' } as const;
 const rateLimited = { layer: 'rate_limit', answer: 'rate_limited' } as const;
 const endpointUnknown = { layer: 'identify', answer: 'endpoint_unknown' } as const;
-const mediaType = { layer: 'receive', answer: 'media_type' } as const;
+const notReceived = {
+  media_type: { layer: 'receive', answer: 'media_type' },
+  method_not_allowed: { layer: 'receive', answer: 'method_not_allowed' },
+} as const;
 const notAllowed = {
   layer: 'source_address',
   answer: 'forbidden',

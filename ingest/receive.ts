@@ -1,28 +1,26 @@
 // Ingest: from the request to a raw delivery. Comes in: a request off the wire. Goes out: its bytes as
-// they were received, or null when the content type is none a provider sends.
+// they were received, or why it can be no delivery.
 
 import type { HttpRequest } from '../runtime/http.js';
 import type { EndpointId } from '../schemas/ids.js';
 import type { RawDelivery } from '../schemas/stages.js';
 
+/** A delivery, or the code of the answer to what is none. */
+export type Received =
+  | { readonly ok: true; readonly raw: RawDelivery }
+  | { readonly ok: false; readonly answer: 'method_not_allowed' | 'media_type' };
+
 /** `now` is our clock in ms. Bodies are not parsed here: the signature covers the bytes. */
-export function receiveDelivery(
-  request: HttpRequest,
-  endpoint: EndpointId,
-  now: number,
-): RawDelivery | null {
-  const method = request.method === 'GET' ? 'GET' : 'POST';
-  if (request.body.length > 0 && !isSupported(request.headers.get('content-type'))) return null;
-  return {
-    endpoint,
-    method,
-    target: request.query === '' ? request.path : `${request.path}?${request.query}`,
-    headers: request.headers,
-    body: request.body,
-    clientAddress: request.clientAddress,
-    receivedAt: now,
-    correlationId: request.correlationId,
-  };
+export function receiveDelivery(request: HttpRequest, endpoint: EndpointId, now: number): Received {
+  const { method, path, query, headers, body, clientAddress, correlationId } = request;
+  // HEAD comes with GET, and would be a delivery by a method that must change nothing.
+  if (method !== 'POST' && method !== 'GET') return { ok: false, answer: 'method_not_allowed' };
+  if (body.length > 0 && !isSupported(headers.get('content-type'))) {
+    return { ok: false, answer: 'media_type' };
+  }
+  const target = query === '' ? path : `${path}?${query}`;
+  const raw = { endpoint, method, target, headers, body, clientAddress, correlationId } as const;
+  return { ok: true, raw: { ...raw, receivedAt: now } };
 }
 
 /** Forms, and JSON under any of its names (`application/cloudevents+json`). */

@@ -59,13 +59,13 @@ test('the headers name both policies, the nearer limit and when to come back', (
   for (let i = 0; i < 10; i += 1) expect(limits.ofEndpoint(slow).ok).toBe(true);
   const refused = limits.ofEndpoint(slow);
   expect(limits.headers(refused, slow)).toEqual({
-    'RateLimit-Policy': '"endpoint";q=10;w=10, "address";q=500;w=10',
-    RateLimit: '"endpoint";r=0;t=10',
-    'Retry-After': '1',
+    'ratelimit-policy': '"endpoint";q=10;w=10, "address";q=500;w=10',
+    ratelimit: '"endpoint";r=0;t=10',
+    'retry-after': '1',
   });
   now += 5000;
   expect(limits.headers(limits.ofEndpoint(slow), slow)).toMatchObject({
-    RateLimit: '"endpoint";r=4;t=6',
+    ratelimit: '"endpoint";r=4;t=6',
   });
 });
 

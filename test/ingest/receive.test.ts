@@ -28,9 +28,12 @@ test('forms and every kind of JSON are received with their target as it came', (
     'application/x-www-form-urlencoded; charset=UTF-8',
   ]) {
     expect(receive(request(type))).toMatchObject({
-      target: '/v1/webhooks/ep_0000000000000001?a=%2B1&b',
-      method: 'POST',
-      receivedAt: 42,
+      ok: true,
+      raw: {
+        target: '/v1/webhooks/ep_0000000000000001?a=%2B1&b',
+        method: 'POST',
+        receivedAt: 42,
+      },
     });
   }
 });
@@ -44,11 +47,16 @@ test('other content types are not received', () => {
     'json',
     '+json',
   ]) {
-    expect(receive(request(type))).toBeNull();
+    expect(receive(request(type))).toEqual({ ok: false, answer: 'media_type' });
   }
 });
 
 test('a request without a body needs no content type', () => {
   const got = receive(request(null, { method: 'GET', body: Buffer.alloc(0), query: '' }));
-  expect(got).toMatchObject({ method: 'GET', target: '/v1/webhooks/ep_0000000000000001' });
+  expect(got).toMatchObject({ raw: { method: 'GET', target: '/v1/webhooks/ep_0000000000000001' } });
+});
+
+test('a method that is neither POST nor GET brings no delivery', () => {
+  const got = receive(request(null, { method: 'HEAD', body: Buffer.alloc(0) }));
+  expect(got).toEqual({ ok: false, answer: 'method_not_allowed' });
 });
