@@ -2,8 +2,9 @@
 // once for all of them. Comes in: positions. Goes out: records, or a `log_position` error.
 
 import { TrunklineError } from '../runtime/errors.js';
-import type { Database } from '../runtime/postgres.js';
+import { postgresError, type Database } from '../runtime/postgres.js';
 import { offset } from '../schemas/ids.js';
+import { orAborted } from './abort.js';
 import type {
   FetchedRecords,
   Fetcher,
@@ -12,7 +13,6 @@ import type {
   StoredRecord,
 } from './event-log.js';
 import type { Heads } from './embedded-heads.js';
-import { orAbort } from './race-abort.js';
 
 /** Most records of one partition in one answer. */
 const maxRecords = 2000;
@@ -58,11 +58,13 @@ export function embeddedFetcher(database: Database, heads: Heads): Fetcher {
         if (closed) throw new TrunklineError('log_position', 'the fetcher is closed');
         const wanted = positions.filter((p) => heads.known(p.topic, p.partition) !== p.from);
         if (wanted.length > 0) {
-          const found = await orAbort(query(database, wanted, heads, limits), signal);
+          const found = await orAborted(query(database, wanted, heads, limits), signal);
           if (found.some(({ records }) => records.length > 0)) return fill(positions, found, heads);
         }
         const left = deadline - performance.now();
         if (left <= 0) return fill(positions, [], heads);
+        // What came during the query has woken nobody.
+        if (positions.some((p) => heads.known(p.topic, p.partition) > p.from)) continue;
         await heads.wait(positions, left, signal);
         signal.throwIfAborted();
       }
@@ -81,17 +83,7 @@ async function query(
   limits: FetchLimits,
 ): Promise<readonly FetchedRecords[]> {
   const known = wanted.map(({ topic, partition }) => heads.known(topic, partition));
-  const { rows } = await database.query<Row>({
-    name: 'log_fetch',
-    rowMode: 'array',
-    text: fetchText,
-    values: [
-      wanted.map(({ topic }) => topic),
-      wanted.map(({ partition }) => partition),
-      wanted.map(({ from }) => from),
-      limits.maxBytesPerPartition,
-    ],
-  });
+  const rows = await readRows(database, wanted, limits);
   const found = collect(wanted, rows);
   found.forEach(({ topic, partition, end }, i) => {
     // A head is known only after its commit: a database that shows less was restored to an older time.
@@ -99,6 +91,29 @@ async function query(
     heads.saw(topic, partition, end);
   });
   return found;
+}
+
+async function readRows(
+  database: Database,
+  wanted: readonly FetchPosition[],
+  limits: FetchLimits,
+): Promise<readonly Row[]> {
+  try {
+    const { rows } = await database.query<Row>({
+      name: 'log_fetch',
+      rowMode: 'array',
+      text: fetchText,
+      values: [
+        wanted.map(({ topic }) => topic),
+        wanted.map(({ partition }) => partition),
+        wanted.map(({ from }) => from),
+        limits.maxBytesPerPartition,
+      ],
+    });
+    return rows;
+  } catch (thrown) {
+    throw postgresError(thrown);
+  }
 }
 
 function collect(wanted: readonly FetchPosition[], rows: readonly Row[]): FetchedRecords[] {

@@ -3,7 +3,7 @@
 
 import { TrunklineError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
-import { inTransaction, openDatabase, type Database } from '../runtime/postgres.js';
+import { inTransaction, openDatabase, postgresError, type Database } from '../runtime/postgres.js';
 import { offset } from '../schemas/ids.js';
 import { maxBatchBytes } from './append-order.js';
 import { embeddedAppender } from './embedded-append.js';
@@ -91,13 +91,17 @@ async function ensurePartitions(database: Database, partitions: number): Promise
 }
 
 async function readBounds(database: Database, topic: Topic, partition: number): Promise<Bounds> {
-  const { rows } = await database.query<{ first: number; next: number }>({
-    name: 'log_bounds',
-    text: `select f.first_offset as first, h.next_offset as next
+  const { rows } = await database
+    .query<{ first: number; next: number }>({
+      name: 'log_bounds',
+      text: `select f.first_offset as first, h.next_offset as next
       from log_heads h join log_floors f using (topic, partition)
       where topic = $1 and partition = $2`,
-    values: [topic, partition],
-  });
+      values: [topic, partition],
+    })
+    .catch((thrown: unknown) => {
+      throw postgresError(thrown);
+    });
   const [row] = rows;
   if (row === undefined) {
     throw new TrunklineError('log_position', `there is no partition ${partition} of ${topic}`);

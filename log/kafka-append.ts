@@ -6,9 +6,7 @@ import { TrunklineError, toError } from '../runtime/errors.js';
 import { offset } from '../schemas/ids.js';
 import { orderedAppender } from './append-order.js';
 import type { Appender, Topic } from './event-log.js';
-
-/** Name of the Kafka record header that holds our protocol header. */
-export const headerName = 'trunkline';
+import { headerName } from './record-header.js';
 
 /** Makes a producer with a new identity and connects it; `timeoutMs` is the deadline of one batch. */
 export async function kafkaAppender(

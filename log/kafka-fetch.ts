@@ -4,6 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TrunklineError, toError } from '../runtime/errors.js';
 import { offset } from '../schemas/ids.js';
+import { orAborted } from './abort.js';
 import type {
   FetchedRecords,
   Fetcher,
@@ -12,8 +13,7 @@ import type {
   StoredRecord,
 } from './event-log.js';
 import type { KafkaWire, WirePartition, WirePosition, WireRecord } from './kafka-wire.js';
-import { headerName } from './kafka-append.js';
-import { orAbort } from './race-abort.js';
+import { headerName } from './record-header.js';
 
 /** Longest single request: bounds how long a poll that nobody waits for any more holds a connection. */
 const maxPollMs = 500;
@@ -62,7 +62,7 @@ export class KafkaFetcher implements Fetcher {
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
       try {
-        const found = await orAbort(
+        const found = await orAborted(
           this.#round(wants, ends, { ...limits, maxWaitMs: left }),
           signal,
         );
@@ -71,7 +71,7 @@ export class KafkaFetcher implements Fetcher {
         failures = 0;
       } catch (thrown) {
         signal.throwIfAborted();
-        lastError = await orAbort(this.#recover(thrown, wants), signal);
+        lastError = await orAborted(this.#recover(thrown, wants), signal);
         const pauseMs = Math.min(backOffMs.first * 2 ** failures, backOffMs.most);
         failures += 1;
         if (performance.now() + pauseMs < deadline) {
