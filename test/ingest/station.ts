@@ -219,7 +219,7 @@ export function deliver(
 }
 
 /** A completed outbound call, all numbers invented. */
-export const completedCall = (n = 1): Record<string, string> => ({
+export const completedCall = (n = 1) => ({
   AccountSid: 'AC0123456789abcdef0123456789abcdef',
   CallSid: `CA${String(n).padStart(32, '0')}`,
   CallStatus: 'completed',

@@ -111,13 +111,8 @@ test('Telnyx deliveries, and Twilio callbacks by GET, are taken too', async () =
 
 test('an inbound call is answered with empty TwiML, as Twilio waits for instructions', async () => {
   const station = await start();
-  const {
-    CallDuration: _,
-    Timestamp: __,
-    SequenceNumber: ___,
-    CallbackSource: ____,
-    ...call
-  } = completedCall(3);
+  const { AccountSid, CallSid, From, To, ApiVersion } = completedCall(3);
+  const call = { AccountSid, CallSid, From, To, ApiVersion };
   const inbound = { ...call, CallStatus: 'ringing', Direction: 'inbound' };
   const answer = await deliver(station, twilioForm(inbound));
   expect(answer.status).toBe(200);
@@ -131,7 +126,7 @@ test('a duplicate is taken as a fact again: the processors know it', async () =>
   expect((await deliver(station, delivery)).status).toBe(204);
   expect((await deliver(station, delivery)).status).toBe(204);
   const ids = await Promise.all(
-    station.facts().map(async (fact) => (await station.open(fact)).facts[0].factId),
+    station.facts().map(async (fact) => (await station.open(fact)).facts[0]?.factId),
   );
   expect(ids).toHaveLength(2);
   expect(new Set(ids).size).toBe(1);
@@ -143,7 +138,7 @@ test('content that cannot be understood but is signed is kept, counted and answe
   const [fact] = station.facts();
   if (fact === undefined) throw new Error('no fact');
   const content = await station.open(fact);
-  expect(content.facts[0].kind).toBe('not_understood');
+  expect(content.facts[0]?.kind).toBe('not_understood');
   expect(Buffer.from(content.raw.body, 'base64').toString()).toBe('{"data": not json');
   const text = await station.metrics.metrics();
   expect(text).toContain('trunkline_ingest_not_understood_total{provider="telnyx"} 1');
