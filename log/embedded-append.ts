@@ -67,5 +67,5 @@ async function insert(
   if (base === undefined) {
     throw new TrunklineError('log_position', `there is no partition ${partition} of ${topic}`);
   }
-  return { baseOffset: offset(Number(base)) };
+  return { baseOffset: offset(base) };
 }

@@ -125,10 +125,10 @@ function collect(wanted: readonly FetchPosition[], rows: readonly Row[]): Fetche
     const position = wanted[i - 1];
     const result = results[i - 1];
     if (position === undefined || result === undefined) continue;
-    assertInside(position, Number(first), Number(next));
-    result.next = Number(next);
+    assertInside(position, first, next);
+    result.next = next;
     if (at === null) continue;
-    const record = { offset: offset(Number(at)), appendedAt: Number(appendedAt) };
+    const record = { offset: offset(at), appendedAt };
     result.records.push({ ...record, key, header, value });
   }
   return wanted.map(({ topic, partition }, i) => {

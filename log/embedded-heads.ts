@@ -87,7 +87,7 @@ export class Heads {
       partition: number;
       next_offset: number;
     }>('select topic, partition, next_offset from log_heads');
-    for (const row of rows) this.#advance(row.topic, row.partition, Number(row.next_offset));
+    for (const row of rows) this.#advance(row.topic, row.partition, row.next_offset);
   }
 
   /** Resolves when a partition of `positions` moves, or after `ms`, or when the signal aborts. */

@@ -28,11 +28,12 @@ export async function joinByLocks(
   signal: AbortSignal,
 ): Promise<void> {
   const held = new Set<number>();
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     try {
       await holdSession(options, held, listener, signal);
     } catch (thrown) {
-      if (signal.aborted) return;
+      if (isOver()) return;
       const fields = { code: 'log_assignment_lost', error: toError(thrown).message };
       options.logger.warn(fields, 'lost the connection that holds the partitions; joining again');
       for (const partition of held) listener.revoked(partition);
@@ -118,7 +119,7 @@ async function readMembers(client: PoolClient): Promise<number[]> {
       order by objid`,
     values: [memberClass],
   });
-  return rows.map(({ member }) => Number(member));
+  return rows.map(({ member }) => member);
 }
 
 /** The partitions for which the lock function said yes. */

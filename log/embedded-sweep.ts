@@ -81,6 +81,6 @@ function exclusively({ database, rawRetentionMs }: SweepOptions): Promise<number
     );
     const [row] = rows;
     if (row?.ok !== true) return 0;
-    return sweepOnce(database, Number(row.now) - rawRetentionMs);
+    return sweepOnce(database, row.now - rawRetentionMs);
   });
 }

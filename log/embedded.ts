@@ -106,5 +106,5 @@ async function readBounds(database: Database, topic: Topic, partition: number): 
   if (row === undefined) {
     throw new TrunklineError('log_position', `there is no partition ${partition} of ${topic}`);
   }
-  return { first: offset(Number(row.first)), next: offset(Number(row.next)) };
+  return { first: offset(row.first), next: offset(row.next) };
 }

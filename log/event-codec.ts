@@ -1,7 +1,7 @@
 // Bytes of the log: Avro in the Confluent wire format (0x00, 4-byte schema id, payload), with the
 // schemas of schemas/avro and cached resolvers. Ids come from the registry, or from the local table.
 
-import { COMPATIBILITY, SchemaRegistry } from '@kafkajs/confluent-schema-registry';
+import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import type avsc from 'avsc';
 import { TrunklineError, toError } from '../runtime/errors.js';
 import type { CallSignal, RecordedFact } from '../schemas/facts.js';
@@ -53,9 +53,7 @@ export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
 
 async function register(registry: SchemaRegistry, name: string, schema: object): Promise<number> {
   try {
-    const confluent = { type: 'AVRO', schema: JSON.stringify(schema) } as Parameters<
-      SchemaRegistry['register']
-    >[0];
+    const confluent = { type: SchemaType.AVRO as const, schema: JSON.stringify(schema) };
     // Compatibility on every call: the client compares it with BACKWARD otherwise.
     const options = { compatibility: COMPATIBILITY.FULL_TRANSITIVE, subject: `trunkline.${name}` };
     return (await registry.register(confluent, options)).id;

@@ -39,9 +39,10 @@ export async function joinGroup(
       if (!signal.aborted) listener.assigned(partition);
     }
   };
-  while (!signal.aborted) {
+  const isOver = (): boolean => signal.aborted;
+  while (!isOver()) {
     const reason = await oneMembership(options, assign, signal);
-    if (signal.aborted) return;
+    if (isOver()) return;
     // Whoever has no membership must not fight for partitions that others now have.
     assign([]);
     options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');

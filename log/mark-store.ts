@@ -13,14 +13,14 @@ export interface MarkKey {
   readonly partition: number;
 }
 
-/** A row of `marks` as the driver hands it out: bigints are text. */
+/** A row of `marks` as the driver hands it out: bigints are text unless the pool parses them. */
 export interface MarkRow {
   readonly epoch: string | null;
-  readonly next_offset: string;
+  readonly next_offset: string | number;
   readonly owner: string | null;
-  readonly term: string;
-  readonly covered_realtime: string;
-  readonly covered_bulk: string;
+  readonly term: string | number;
+  readonly covered_realtime: string | number;
+  readonly covered_bulk: string | number;
   /** Tenant ids and their last sequences, in the same order. */
   readonly tenants: readonly string[];
   readonly sequences: readonly string[];
@@ -153,10 +153,10 @@ async function compareAndSet(
 }
 
 interface Place {
-  readonly next_offset: string;
+  readonly next_offset: string | number;
   readonly epoch: string | null;
   readonly owner: string | null;
-  readonly term: string;
+  readonly term: string | number;
 }
 
 /** Why the marks did not move. A second statement is enough: the transaction is rolled back anyway. */
