@@ -1,6 +1,7 @@
 // Command line: `trunkline webhook check` judges stored deliveries with the code that guards the webhook
 // route; `trunkline webhook send` signs a stored delivery anew and delivers it.
 
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { checkDelivery, checkLine, type CheckVerdict } from '../ingest/check.js';
@@ -17,7 +18,7 @@ import {
 
 /** What the webhook commands use of the process and of the installation. */
 export interface WebhookContext {
-  readonly stdin: NodeJS.ReadStream;
+  readonly stdin: Readable;
   readonly stdout: NodeJS.WritableStream;
   /** An endpoint of this installation; null when there is none of this id. */
   endpoint(id: string): Promise<Endpoint | null>;

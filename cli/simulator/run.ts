@@ -187,6 +187,7 @@ class Simulation {
       this.#options.onProgress?.(this.#report());
     }
     const next = Math.min(this.#nextStartMs, this.#due.peek()?.dueMs ?? Infinity);
+    if (next === Infinity) return;
     const waitMs = Math.min(next, this.#nextProgressMs) - this.#clock();
     if (waitMs > 0) await sleep(waitMs, undefined, { signal });
   }

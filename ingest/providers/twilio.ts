@@ -28,11 +28,10 @@ function mediaType(headers: ReadonlyMap<string, string>): string {
   return type.trim().toLowerCase();
 }
 
-/** The URL decides first: it is signed, the content type is not. */
+/** The URL decides how the body is bound: it is signed, the content type is not. */
 function verifySignature(request: SignedRequest, authToken: string): Verdict {
-  if (request.method === 'POST' && bodyDigest(request.url) !== null) {
-    return verifyUrlBodyDigest(request, header, authToken);
-  }
+  if (request.method === 'GET' && request.body.length > 0) return refuse('body_not_signed');
+  if (bodyDigest(request.url) !== null) return verifyUrlBodyDigest(request, header, authToken);
   const type = mediaType(request.headers);
   const isForm = type === form || (type === '' && request.body.length === 0);
   const isBound = request.method === 'GET' || isForm;
@@ -43,8 +42,8 @@ type Content = Pick<RawDelivery, 'method' | 'body'>;
 
 /** The fields of a request; null where its body is JSON. */
 function formOf(request: Content, url: string): Form | null {
-  if (request.method === 'GET') return parseQuery(url);
-  return bodyDigest(url) === null ? parseForm(request.body) : null;
+  if (bodyDigest(url) !== null) return null;
+  return request.method === 'GET' ? parseQuery(url) : parseForm(request.body);
 }
 
 function accountsIn(request: SignedRequest): readonly string[] {
