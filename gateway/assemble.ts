@@ -32,7 +32,7 @@ import { Waiting, type Stream } from './subscribe.js';
 /** What the gateway is composed of; made and closed by the caller. */
 export interface GatewayDeps {
   readonly log: EventLog;
-  readonly codec: Pick<Codec, 'decodeEvent'>;
+  readonly codec: Pick<Codec, 'decodeEvent' | 'learn'>;
   readonly database: Database;
   readonly keyRing: KeyRing;
   readonly registry: Registry;
@@ -158,7 +158,7 @@ function feedOf(
   return new Feed({
     log: deps.log,
     starts,
-    decode: (value) => deps.codec.decodeEvent(value),
+    codec: deps.codec,
     rings: stream.rings,
     fanOut: stream.fanOut,
     renderer: stream.renderer,

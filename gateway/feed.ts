@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { follow, type ValidBatch, type ValidEvent } from '../log/consume.js';
+import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import type { Mark } from '../log/mark.js';
 import { toError } from '../runtime/errors.js';
@@ -29,7 +30,7 @@ export interface FeedOptions {
   readonly log: EventLog;
   /** Where each partition is read from: the lowest mark of the read models. */
   readonly starts: ReadonlyMap<number, Mark>;
-  readonly decode: (value: Buffer) => EventEnvelope;
+  readonly codec: Pick<Codec, 'decodeEvent' | 'learn'>;
   readonly rings: Rings;
   readonly fanOut: FanOut;
   readonly renderer: Renderer;
@@ -145,7 +146,9 @@ export class Feed {
     if (state?.isFollowed !== true) return;
     this.noteEpoch(state, batch.mark);
     if (batch.events.length > 0) {
-      const decoded = batch.events.map((event) => this.options.decode(event.value));
+      const { codec } = this.options;
+      await codec.learn(batch.events.map(({ value }) => value));
+      const decoded = batch.events.map(({ value }) => codec.decodeEvent(value));
       const opened = await this.openFor(decoded);
       this.publish(batch, decoded, opened);
     }

@@ -5,6 +5,7 @@
 import type { KeyRing } from '../runtime/keys.js';
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
 import type { CallEventBody, EventEnvelope } from '../schemas/events.js';
+import type { OrderKey } from '../schemas/facts.js';
 import type { TenantId } from '../schemas/ids.js';
 import type {
   CallItem,
@@ -116,9 +117,14 @@ export function timelineItem(entry: TimelineEntry): TimelineItem {
     refused: entry.refused,
     reason: entry.reason,
     providerCode: entry.providerCode,
+    order: orderText(entry.order),
     details: entry.details,
   };
 }
+
+/** Sorts as text the way order keys sort: phase, then time, then the provider's sequence. */
+const orderText = ({ phase, atUs, seq }: OrderKey): string =>
+  `${phase}.${String(atUs).padStart(16, '0')}.${String(seq).padStart(10, '0')}`;
 
 /** `summary`: for lists. `detail`: with the timeline's change, for one call and `/v1/events`. */
 export type Shape = 'summary' | 'detail';

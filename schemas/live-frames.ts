@@ -62,6 +62,8 @@ export interface TimelineItem {
   readonly refused: string | null;
   readonly reason: string | null;
   readonly providerCode: string | null;
+  /** The provider's order as text: entries sort by it, then by id. */
+  readonly order: string;
   readonly details: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -80,6 +80,7 @@ export const timelineSchema = z.object({
   refused: text,
   reason: text,
   providerCode: text,
+  order: z.string(),
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 });
 
