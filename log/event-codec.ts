@@ -207,18 +207,48 @@ interface WireEvent extends Omit<EventEnvelope, 'body'> {
   readonly parked: BodyOf<'parked'> | null;
 }
 
-function toWire({ body, ...rest }: EventEnvelope): WireEvent {
+// Field by field, on the hot path: spreading the rest of an object costs as much as encoding it.
+function toWire(event: EventEnvelope): WireEvent {
+  const { body } = event;
   return {
-    ...rest,
+    schemaVersion: event.schemaVersion,
+    tenant: event.tenant,
+    seq: event.seq,
+    epoch: event.epoch,
+    owner: event.owner,
+    covered: event.covered,
+    eventId: event.eventId,
+    factId: event.factId,
+    provider: event.provider,
+    occurredAt: event.occurredAt,
+    receivedAt: event.receivedAt,
+    correlationId: event.correlationId,
+    traceId: event.traceId,
+    ruleVersions: event.ruleVersions,
     call: body.kind === 'call' ? body : null,
     message: body.kind === 'message' ? body : null,
     notUnderstood: body.kind === 'not_understood' ? body : null,
     parked: body.kind === 'parked' ? body : null,
   };
 }
-
-function fromWire({ call, message, notUnderstood, parked, ...rest }: WireEvent): EventEnvelope {
-  return { ...rest, body: bodyOf(call, message, notUnderstood, parked) };
+function fromWire(wire: WireEvent): EventEnvelope {
+  return {
+    tenant: wire.tenant,
+    eventId: wire.eventId,
+    factId: wire.factId,
+    provider: wire.provider,
+    occurredAt: wire.occurredAt,
+    receivedAt: wire.receivedAt,
+    correlationId: wire.correlationId,
+    traceId: wire.traceId,
+    ruleVersions: wire.ruleVersions,
+    body: bodyOf(wire.call, wire.message, wire.notUnderstood, wire.parked),
+    schemaVersion: wire.schemaVersion,
+    seq: wire.seq,
+    epoch: wire.epoch,
+    owner: wire.owner,
+    covered: wire.covered,
+  };
 }
 
 function bodyOf(
