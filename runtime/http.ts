@@ -2,6 +2,23 @@
 // upgrade of every station goes through here. It attaches `onAborted` first, copies what the request
 // holds, caps the body, and closes what could smuggle (doubled Content-Length, odd Transfer-Encoding).
 
+import { createClientAddress } from './client-address.js';
+import type { ClientAddress } from './client-address.js';
+import { systemClock } from './clock.js';
+import type { Clock } from './clock.js';
+import { TrunklineError } from './errors.js';
+import { Exchange } from './http-exchange.js';
+import type { ExchangeOptions } from './http-exchange.js';
+import { readHead } from './http-guard.js';
+import { problem } from './http-respond.js';
+import { socketBehavior } from './http-socket.js';
+import { silentLogger } from './logger.js';
+import type { Logger } from './logger.js';
+import { loadUws } from './uws.js';
+import type { Uws, UwsApp, UwsHandler, UwsMethod } from './uws.js';
+
+export { problem } from './http-respond.js';
+
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
@@ -42,6 +59,8 @@ export interface Socket {
   /** `sent`, `buffered` (backpressure) or `dropped` (a gap: resync or close). */
   send(text: string): 'sent' | 'buffered' | 'dropped';
   readonly bufferedBytes: number;
+  /** Everything that `work` sends leaves in one write. Synchronous. */
+  cork(work: () => void): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
   end(code: number, reason: string): void;
@@ -64,8 +83,15 @@ export interface SocketHandlers {
 export interface SocketOptions {
   readonly pattern: string;
   readonly maxFrameBytes: number;
+  /**
+   * Bytes kept for a slow reader. Over it a frame is dropped, `dropped` is called where the library
+   * reports it, and the connection is closed at once: the peer sees 1006 and resumes by its cursor.
+   */
   readonly maxBackpressureBytes: number;
+  /** 8 to 960 seconds; pings are sent so that only a dead peer is idle. */
   readonly idleTimeoutSec: number;
+  /** Answered in Sec-WebSocket-Protocol when the client offers it. */
+  readonly protocol?: string;
 }
 
 export interface HttpServer {
@@ -80,13 +106,162 @@ export interface HttpServer {
   close(): void;
 }
 
-export declare function createHttpServer(options: {
+export interface HttpServerOptions {
+  /** CIDRs of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
-}): Promise<HttpServer>;
+  /** Where faults of handlers are told; default nowhere. */
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
 
-/** RFC 9457 problem details; `code` is one of runtime/errors. */
-export declare function problem(
-  code: import('./errors.js').ErrorCode,
-  detail: string,
-  extra?: Readonly<Record<string, unknown>>,
-): HttpResponse;
+/** Makes the server of one process. Throws `uws_missing`, or `config_invalid` for a bad proxy CIDR. */
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const clientAddress = createClientAddress(options.trustedProxies);
+  const { uws } = await loadUws();
+  return new UwsServer(uws, clientAddress, options);
+}
+
+const methods = {
+  GET: 'get',
+  HEAD: 'head',
+  POST: 'post',
+  PUT: 'put',
+  PATCH: 'patch',
+  DELETE: 'del',
+  OPTIONS: 'options',
+} as const satisfies Readonly<Record<string, UwsMethod>>;
+type MethodName = keyof typeof methods;
+const methodNames = Object.keys(methods) as readonly MethodName[];
+
+const defaultMaxBody = 1024 * 1024;
+
+class UwsServer implements HttpServer {
+  readonly #app: UwsApp;
+  /** Methods by pattern, to answer 405 for the others. */
+  readonly #allowed = new Map<string, Set<MethodName>>();
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  #listenToken: unknown = null;
+  #isDraining = false;
+  #isClosed = false;
+
+  constructor(
+    private readonly uws: Uws,
+    private readonly clientAddress: ClientAddress,
+    options: HttpServerOptions,
+  ) {
+    this.#app = uws.App();
+    this.#logger = options.logger ?? silentLogger;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  route(options: RouteOptions, handler: HttpHandler): void {
+    const { method, pattern } = options;
+    const wrapped = this.#wrap(pattern, handler, options.maxBody ?? defaultMaxBody);
+    const own: readonly MethodName[] =
+      method === 'ANY' ? methodNames : method === 'GET' ? ['GET', 'HEAD'] : [method];
+    const allowed = this.#allowed.get(pattern) ?? new Set();
+    this.#allowed.set(pattern, allowed);
+    for (const name of own) {
+      allowed.add(name);
+      this.#app[methods[name]](pattern, wrapped);
+    }
+    if (method === 'ANY') this.#app.any(pattern, wrapped);
+  }
+
+  socket(options: SocketOptions, handlers: SocketHandlers): void {
+    const { idleTimeoutSec } = options;
+    if (idleTimeoutSec < 8 || idleTimeoutSec > 960) {
+      throw new TrunklineError('config_invalid', 'an idle timeout lies within 8 and 960 seconds');
+    }
+    const context = { clientAddress: this.clientAddress, onFault: this.#onFault, now: this.#clock };
+    this.#app.ws(options.pattern, socketBehavior(this.uws, options, handlers, context));
+    this.route({ method: 'GET', pattern: options.pattern }, () =>
+      problem('upgrade_required', 'connect with a WebSocket'),
+    );
+  }
+
+  publish(topic: string, text: string): void {
+    this.#app.publish(topic, text, false);
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    this.#answerTheRest();
+    return new Promise((resolve, reject) => {
+      // Without the exclusive flag a second instance would share the port and take half the traffic.
+      this.#app.listen(host, port, this.uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
+        if (token === false || token === null || token === undefined) {
+          reject(portInUse(host, port));
+          return;
+        }
+        this.#listenToken = token;
+        resolve(this.uws.us_socket_local_port(token));
+      });
+    });
+  }
+
+  stopAccepting(): void {
+    this.#isDraining = true;
+    if (this.#listenToken === null) return;
+    this.uws.us_listen_socket_close(this.#listenToken);
+    this.#listenToken = null;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.stopAccepting();
+    this.#app.close();
+  }
+
+  #wrap(pattern: string, handler: HttpHandler, maxBody: number): UwsHandler {
+    const paramCount = pattern.split('/:').length - 1;
+    const options: ExchangeOptions = {
+      maxBody,
+      handler,
+      isDraining: () => this.#isDraining,
+      onFault: this.#onFault,
+      now: this.#clock,
+    };
+    return (res, req) => {
+      const exchange = new Exchange(res, options);
+      const head = readHead(res, req, paramCount, this.clientAddress);
+      if (head === null) exchange.refuse();
+      else exchange.start(head);
+    };
+  }
+
+  /** 405 where the path is known, 404 elsewhere; both through the same guard. */
+  #answerTheRest(): void {
+    for (const [pattern, allowed] of this.#allowed) {
+      if (pattern.endsWith('*')) continue;
+      const refuse = this.#wrap(pattern, methodNotAllowed([...allowed].join(', ')), defaultMaxBody);
+      for (const name of methodNames) {
+        if (!allowed.has(name)) this.#app[methods[name]](pattern, refuse);
+      }
+      if (allowed.size < methodNames.length) this.#app.any(pattern, refuse);
+    }
+    if (this.#allowed.get('/*')?.size === methodNames.length) return;
+    const notFound = (): HttpResponse => problem('not_found', 'there is nothing at this path');
+    this.#app.any('/*', this.#wrap('/*', notFound, defaultMaxBody));
+  }
+
+  readonly #onFault = (error: Error, request: HttpRequest): void => {
+    const { method, correlationId } = request;
+    this.#logger.error({ code: 'http_fault', error, method, correlationId }, 'a handler failed');
+  };
+}
+
+function methodNotAllowed(allow: string): HttpHandler {
+  return () => {
+    const answer = problem('method_not_allowed', `this path takes ${allow}`);
+    return { ...answer, headers: { ...answer.headers, allow } };
+  };
+}
+
+const portInUse = (host: string, port: number): TrunklineError =>
+  new TrunklineError(
+    'port_in_use',
+    `cannot listen on ${host}:${port}: the port is taken or the address is not ours; ` +
+      'stop the other process or set TRUNKLINE_PORT',
+  );
