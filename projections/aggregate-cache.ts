@@ -1,9 +1,9 @@
-// States that were committed last, least recently used first out, bounded by their text.
+// States that were committed last, least recently used first out, bounded by the length of their text.
 
 import type { AggregateState } from '../schemas/aggregates.js';
 
 interface Entry {
-  readonly text: string;
+  readonly chars: number;
   readonly state: AggregateState;
 }
 
@@ -15,18 +15,19 @@ export class AggregateCache {
   /** `maxChars`: bound of the texts together, in UTF-16 units. */
   constructor(readonly maxChars: number) {}
 
-  get(name: string): Entry | undefined {
+  get(name: string): AggregateState | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
     this.#entries.delete(name);
     this.#entries.set(name, entry);
-    return entry;
+    return entry.state;
   }
 
-  set(name: string, text: string, state: AggregateState): void {
+  /** `chars`: length of the state's text. */
+  set(name: string, chars: number, state: AggregateState): void {
     this.#drop(name);
-    this.#entries.set(name, { text, state });
-    this.#chars += text.length;
+    this.#entries.set(name, { chars, state });
+    this.#chars += chars;
     for (const oldest of this.#entries.keys()) {
       if (this.#chars <= this.maxChars) break;
       this.#drop(oldest);
@@ -42,6 +43,6 @@ export class AggregateCache {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     this.#entries.delete(name);
-    this.#chars -= entry.text.length;
+    this.#chars -= entry.chars;
   }
 }

@@ -8,7 +8,8 @@ import type { EventEnvelope } from '../schemas/events.js';
 import { AggregateCache } from './aggregate-cache.js';
 import { eventsPerTurn, giveWay } from './give-way.js';
 import type { Fold, FoldProjection } from './projection.js';
-import { qualified, type Row, type Schema, type Table, type TableChange } from './table.js';
+import type { Row } from './column-array.js';
+import { qualified, type Schema, type Table, type TableChange } from './table.js';
 
 const table: Table = {
   name: 'aggregate_state',
@@ -44,8 +45,8 @@ interface FoldContext {
 /** An aggregate while a batch is folded on it. */
 interface Working {
   readonly ref: AggregateRef;
-  /** Text of the stored row; null where there is none of this version. */
-  stored: string | null;
+  /** The state the batch began with; null where there is no row of this version. */
+  stored: AggregateState | null;
   state: AggregateState | null;
 }
 
@@ -66,7 +67,7 @@ function openFold(context: FoldContext): Fold {
       return change === null ? [] : [change];
     },
     committed() {
-      for (const [name, { text, state }] of pending) remembered.cache.set(name, text, state);
+      for (const [name, { chars, state }] of pending) remembered.cache.set(name, chars, state);
       pending = new Map();
     },
     forget() {
@@ -82,8 +83,8 @@ interface Touched {
   readonly refs: readonly AggregateRef[];
 }
 
-/** States after a batch, by name. */
-type States = ReadonlyMap<string, { readonly text: string; readonly state: AggregateState }>;
+/** States that a batch changed, by name, with the length of their text. */
+type States = ReadonlyMap<string, { readonly chars: number; readonly state: AggregateState }>;
 
 const nameOf = (ref: AggregateRef): string => `${ref.tenant}\0${ref.kind}\0${ref.key}`;
 
@@ -108,7 +109,7 @@ async function load(
     if (working.has(name)) continue;
     const known = cache.get(name);
     if (known === undefined) missing.push(ref);
-    working.set(name, { ref, stored: known?.text ?? null, state: known?.state ?? null });
+    working.set(name, { ref, stored: known ?? null, state: known ?? null });
   }
   const rows = await readRows(context, transaction, missing);
   const generation = rows[0]?.generation ?? 0;
@@ -121,8 +122,8 @@ async function load(
   for (const { tenant_id, kind, key, state } of rows) {
     const found = working.get(`${tenant_id}\0${kind}\0${key}`);
     if (found === undefined || state === null) continue;
-    found.stored = state;
-    found.state = JSON.parse(state) as AggregateState;
+    found.stored = JSON.parse(state) as AggregateState;
+    found.state = found.stored;
   }
   return working;
 }
@@ -202,14 +203,14 @@ function changeOf(
   working: ReadonlyMap<string, Working>,
 ): { change: TableChange | null; states: States } {
   const upsert: Row[] = [];
-  const states = new Map<string, { text: string; state: AggregateState }>();
+  const states = new Map<string, { chars: number; state: AggregateState }>();
   for (const [name, { ref, stored, state }] of working) {
     if (state === null) continue;
+    // States are never changed in place, so the same object is the same row.
+    if (state === stored) continue;
     const text = JSON.stringify(state);
-    states.set(name, { text, state });
-    if (text !== stored) {
-      upsert.push([ref.tenant, ref.kind, ref.key, partition, evolver.version, text]);
-    }
+    states.set(name, { chars: text.length, state });
+    upsert.push([ref.tenant, ref.kind, ref.key, partition, evolver.version, text]);
   }
   return { change: upsert.length === 0 ? null : { table, remove: [], upsert }, states };
 }

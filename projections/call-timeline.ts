@@ -5,7 +5,8 @@ import type { EventEnvelope } from '../schemas/events.js';
 import { mergedCalls } from './calls.js';
 import { collectChanges } from './changes.js';
 import type { PureProjection } from './projection.js';
-import type { Row, Table } from './table.js';
+import type { Row } from './column-array.js';
+import type { Table } from './table.js';
 
 const table: Table = {
   name: 'call_timeline',

@@ -1,7 +1,8 @@
 // Collects what a batch does to one table: last wins per key, removals by key or by key prefix.
 // Comes in: changes in the order of the events. Goes out: one TableChange.
 
-import type { Cell, Row, Table, TableChange } from './table.js';
+import type { Cell, Row } from './column-array.js';
+import type { Table, TableChange } from './table.js';
 
 /** The changes of one batch to one table, being collected. */
 export interface Changes {

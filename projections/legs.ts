@@ -6,7 +6,8 @@ import { mergedCalls } from './calls.js';
 import { collectChanges } from './changes.js';
 import { partyCells } from './parties.js';
 import type { PureProjection } from './projection.js';
-import type { Row, Table } from './table.js';
+import type { Row } from './column-array.js';
+import type { Table } from './table.js';
 
 const table: Table = {
   name: 'legs',

@@ -5,7 +5,8 @@ import type { EventEnvelope } from '../schemas/events.js';
 import { collectChanges } from './changes.js';
 import { partyCells, sealedText } from './parties.js';
 import type { PureProjection } from './projection.js';
-import type { Row, Table } from './table.js';
+import type { Row } from './column-array.js';
+import type { Table } from './table.js';
 
 const table: Table = {
   name: 'messages',

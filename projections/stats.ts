@@ -37,8 +37,10 @@ const minuteMs = 60_000;
 
 /**
  * Increments are safe under replay because they are committed with the mark: each event counts
- * exactly once. The minute is that of our receipt, so a late fact never changes a closed minute; a
- * call that ended by inference and was corrected later counts where each was seen.
+ * exactly once. The minute is that of our receipt, so a late fact never changes a closed minute. Calls
+ * count as they were seen: one that ended by inference and was corrected later counts in both, one
+ * that turned out to be a leg of another stays counted as started. A call is answered once: when it
+ * was reported or, where the provider skips that step, when it was inferred.
  */
 export const stats: PureProjection = {
   name: 'stats_minute',
@@ -83,7 +85,10 @@ function counterOf(body: EventBody): Counter | null {
     case 'call.discovered':
       return 'started';
     case 'call.answered':
-      return 'answered';
+      // Answered again after a transfer is not another call.
+      return body.after.enteredAt === body.after.answeredAt ? 'answered' : null;
+    case 'call.inferred':
+      return body.reason?.split(',').includes('answered') === true ? 'answered' : null;
     case 'call.completed':
       return 'completed';
     case 'call.failed':
@@ -109,7 +114,6 @@ function counterOf(body: EventBody): Counter | null {
     case 'call.leg_linked':
     case 'call.merged':
     case 'call.noted':
-    case 'call.inferred':
       return null;
   }
 }

@@ -2,9 +2,7 @@
 // Comes in: upserts and removals of one batch, last wins per key. Goes out: rows in Postgres.
 
 import type { Transaction } from '../runtime/postgres.js';
-
-export type ColumnType =
-  'text' | 'bigint' | 'integer' | 'smallint' | 'boolean' | 'double precision';
+import { columnArray, type ColumnType, type Row } from './column-array.js';
 
 /** One table of a read model. The columns are those of the migration, in any order. */
 export interface Table {
@@ -15,10 +13,6 @@ export interface Table {
   /** What an upsert does with a row that exists: overwrite it, or add the numbers to it. */
   readonly mode: 'replace' | 'add';
 }
-
-export type Cell = string | number | boolean | null;
-/** Cells in the order of the table's columns, or of the first columns of its key. */
-export type Row = readonly Cell[];
 
 /** What one batch does to one table. Removals are applied first, then upserts, one per key. */
 export interface TableChange {
@@ -35,7 +29,8 @@ export type Schema = 'public' | `trunkline_rebuild_${string}`;
 export interface Statement {
   readonly name: string;
   readonly text: string;
-  readonly values: readonly string[];
+  /** Arrays in Postgres's binary format, one per column. */
+  readonly values: readonly Buffer[];
 }
 
 /**
@@ -52,14 +47,14 @@ export function statementsOf(change: TableChange, schema: Schema = 'public'): St
     statements.push({
       name: `${schema}_${table.name}_remove_${length}`,
       text: removeText(table, columns, schema),
-      values: columns.map((column, i) => arrayLiteral(columnType(table, column), rows, i)),
+      values: columns.map((column, i) => columnArray(columnType(table, column), rows, i)),
     });
   }
   if (upsert.length > 0) {
     statements.push({
       name: `${schema}_${table.name}_upsert`,
       text: upsertText(table, schema),
-      values: Object.values(table.columns).map((type, i) => arrayLiteral(type, upsert, i)),
+      values: Object.values(table.columns).map((type, i) => columnArray(type, upsert, i)),
     });
   }
   return statements;
@@ -120,28 +115,3 @@ const removeText = (table: Table, columns: readonly string[], schema: Schema): s
     return `delete from ${qualified(table, schema)} t
       using unnest(${parameters.join(', ')}) k (${columns.join(', ')}) where ${same.join(' and ')}`;
   });
-
-/** A Postgres array literal of one column of the rows. */
-function arrayLiteral(type: ColumnType, rows: readonly Row[], column: number): string {
-  const cell = type === 'text' ? textCell : plainCell;
-  let literal = '{';
-  for (let i = 0; i < rows.length; i += 1) {
-    if (i > 0) literal += ',';
-    literal += cell(rows[i]?.[column] ?? null);
-  }
-  return `${literal}}`;
-}
-
-const plainCell = (value: Cell): string => (value === null ? 'NULL' : String(value));
-
-const needsEscape = /["\\\0]/;
-
-function textCell(value: Cell): string {
-  if (value === null) return 'NULL';
-  const text = String(value);
-  return needsEscape.test(text) ? `"${escaped(text)}"` : `"${text}"`;
-}
-
-/** Postgres text cannot hold U+0000; a provider's text can. Both sides of a rebuild see the same. */
-const escaped = (text: string): string =>
-  text.replaceAll('\0', '\ufffd').replaceAll('\\', '\\\\').replaceAll('"', '\\"');
