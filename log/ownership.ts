@@ -121,7 +121,7 @@ export class Ownership {
         // Unknown is everything but an ack; the other answers are for tests only.
         if (!(thrown instanceof TrunklineError) || thrown.code !== 'append_unknown') throw thrown;
         if (clauses.afterUnknown === 'take_for_success') return this.#reader.next;
-        if (clauses.afterUnknown !== 'resend') throw thrown;
+        if (clauses.afterUnknown !== 'resend' || this.#life.signal.aborted) throw thrown;
       }
     }
   }

@@ -95,7 +95,7 @@ async function appendMarker(attempt: Attempt, marker: LogRecord): Promise<Append
       return await appender.append('events', partition, [marker]);
     } catch (thrown) {
       const isUnknown = thrown instanceof TrunklineError && thrown.code === 'append_unknown';
-      if (clauses.markerGivenUp || !isUnknown) throw thrown;
+      if (clauses.markerGivenUp || !isUnknown || attempt.signal.aborted) throw thrown;
     }
   }
 }
