@@ -12,7 +12,7 @@ import type {
   FetchPosition,
   StoredRecord,
 } from './event-log.js';
-import type { KafkaWire, WirePartition, WirePosition, WireRecord } from './kafka-wire.js';
+import type { Wire, WirePartition, WirePosition, WireRecord } from './kafka-wire.js';
 import { headerName } from './record-header.js';
 
 /** Longest single request: bounds how long a poll that nobody waits for any more holds a connection. */
@@ -38,12 +38,12 @@ interface Want extends WirePosition {
 
 /** A fetcher over its own wire; a poll under way survives an abort and serves the next fetch. */
 export class KafkaFetcher implements Fetcher {
-  readonly #wire: KafkaWire;
+  readonly #wire: Wire;
   readonly #nameOf: (topic: FetchPosition['topic']) => string;
   readonly #polls = new Map<number, Poll>();
   #closed = false;
 
-  constructor(wire: KafkaWire, nameOf: (topic: FetchPosition['topic']) => string) {
+  constructor(wire: Wire, nameOf: (topic: FetchPosition['topic']) => string) {
     this.#wire = wire;
     this.#nameOf = nameOf;
   }

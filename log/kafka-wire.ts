@@ -127,13 +127,38 @@ const staleTypes = new Set([
   'OFFSET_NOT_AVAILABLE',
 ]);
 
+const faultsOfCode = new Set(['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError']);
+
 /** What kind of failure it was: `range` names the position; `again` may be tried again. */
 export type WireFault =
   | { readonly kind: 'range'; readonly topic: string; readonly partition: number }
   | { readonly kind: 'again'; readonly error: Error };
 
+/** What a fetcher needs of the cluster. */
+export interface Wire {
+  /** Connects where needed and makes sure that leaders are known. */
+  prepare(): Promise<void>;
+  /** Node id of the partition's leader, −1 while there is none; null for an unknown partition. */
+  leaderOf(topic: string, partition: number): number | null;
+  /** One fetch request to one leader; waits at most `maxWaitMs` for a first record. */
+  fetch(
+    nodeId: number,
+    positions: readonly WirePosition[],
+    limits: { readonly maxWaitMs: number; readonly maxBytesPerPartition: number },
+  ): Promise<readonly WirePartition[]>;
+  /** First kept and next offset, from the leader. */
+  bounds(
+    topic: string,
+    partition: number,
+  ): Promise<{ readonly first: number; readonly next: number }>;
+  /** Judges a failure and forgets what it shows to be stale. Throws what no retry can cure. */
+  recover(thrown: unknown): Promise<WireFault>;
+  /** Ends the connections; a request under way is waited for (a long poll ends by itself). */
+  close(): Promise<void>;
+}
+
 /** One reader's own connections to the cluster; not for concurrent use. */
-export class KafkaWire {
+export class KafkaWire implements Wire {
   readonly #cluster: RawCluster;
   readonly #topics: readonly string[];
   #ready = false;
@@ -153,7 +178,6 @@ export class KafkaWire {
     });
   }
 
-  /** Connects where needed and makes sure that leaders are known. */
   async prepare(): Promise<void> {
     if (!this.#ready) {
       await this.#cluster.connect();
@@ -163,14 +187,12 @@ export class KafkaWire {
     await this.#cluster.refreshMetadataIfNecessary();
   }
 
-  /** Node id of the partition's leader, −1 while there is none; null for an unknown partition. */
   leaderOf(topic: string, partition: number): number | null {
     const all = this.#cluster.findTopicPartitionMetadata(topic);
     const found = all.find((metadata) => metadata.partitionId === partition);
     return found === undefined ? null : (found.leader ?? -1);
   }
 
-  /** One fetch request to one leader; waits at most `maxWaitMs` for a first record. */
   async fetch(
     nodeId: number,
     positions: readonly WirePosition[],
@@ -196,7 +218,6 @@ export class KafkaWire {
     );
   }
 
-  /** First kept and next offset, from the leader. */
   async bounds(
     topic: string,
     partition: number,
@@ -210,13 +231,13 @@ export class KafkaWire {
     return { first, next: await read(false) };
   }
 
-  /** Judges a failure and forgets what it shows to be stale. Throws what no retry can cure. */
   async recover(thrown: unknown): Promise<WireFault> {
     const error = toError(thrown) as Error & Record<string, unknown>;
     const { topic, partition, host, port } = error;
     if (error.name === 'KafkaJSOffsetOutOfRange') {
       return { kind: 'range', topic: String(topic), partition: Number(partition) };
     }
+    if (faultsOfCode.has(error.name)) throw error;
     const isProtocol = error.name === 'KafkaJSProtocolError';
     if (isProtocol && !staleTypes.has(String(error['type'])) && error['retriable'] !== true) {
       throw error;
@@ -229,7 +250,6 @@ export class KafkaWire {
     return { kind: 'again', error };
   }
 
-  /** Ends the connections; a request under way is waited for (a long poll ends by itself). */
   async close(): Promise<void> {
     await this.#cluster.disconnect();
   }
