@@ -101,6 +101,29 @@ test('any read model whose rows are gone comes back byte for byte while the proj
   await running.stop();
 });
 
+test('a projector forgets the rows it remembers when a rebuild has replaced them', async () => {
+  const database = await store();
+  const world = new World({ seed: 12, codec, partitions: 1, tenants: 1 });
+  world.happen(300);
+  const first = start(world, database);
+  await caughtUp(world, database);
+  await first.stop();
+  await database.query(
+    `update aggregate_state set state = '{"events":1,"trace":1,"last":"wrong"}' where kind <> 'alias'`,
+  );
+  // This one reads the wrong rows, folds on them, and remembers the outcome.
+  const second = start(world, database);
+  world.happen(300);
+  await caughtUp(world, database);
+  const projection = named('aggregate_state');
+  expect(await rebuild({ world, database, projection })).toMatchObject({ swapped: true });
+  world.happen(300);
+  await caughtUp(world, database);
+  const report = await rebuild({ world, database, projection, compareOnly: true });
+  expect(report).toMatchObject({ equal: true });
+  await second.stop();
+});
+
 test('events that arrive during a rebuild are on both sides of the comparison', async () => {
   const database = await store();
   const world = new World({ seed: 4, codec });
