@@ -11,6 +11,7 @@ import { bearerOf, type Authenticator, type Principal } from './authenticate.js'
 import { isAllowed, type Permission } from './authorize.js';
 import type { GatewayMetrics } from './metrics.js';
 import type { RateLimit } from './rate-limit.js';
+import { toJson } from './views.js';
 
 /** A route as OpenAPI and the router see it. */
 export interface Route {
@@ -208,5 +209,5 @@ export const jsonAnswer = (
     vary: 'Authorization',
     ...headers,
   },
-  body: JSON.stringify(body),
+  body: toJson(body),
 });

@@ -6,7 +6,7 @@ import type { EventEnvelope } from '../schemas/events.js';
 import type { TenantId } from '../schemas/ids.js';
 import type { View } from './authorize.js';
 import type { FilterFacts } from './topics.js';
-import { liveEvent, type Opened, type Shape } from './views.js';
+import { liveEvent, toJson, type Opened, type Shape } from './views.js';
 
 /** An event as the ring keeps it: its log bytes and the JSON that was made of them, once a view. */
 export interface RingEntry {
@@ -128,7 +128,7 @@ export class Rings {
   /** Keeps a rendering with its entry, so that it is made once. */
   render(entry: RingEntry, event: EventEnvelope, rendering: Rendering, opened: Opened): string {
     const shape: Shape = rendering.startsWith('summary') ? 'summary' : 'detail';
-    const json = JSON.stringify(liveEvent(event, shape, opened));
+    const json = toJson(liveEvent(event, shape, opened));
     if (!entry.json.has(rendering)) {
       entry.json.set(rendering, json);
       if (this.holds(event.tenant, entry)) this.heldBytes += json.length;

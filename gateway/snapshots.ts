@@ -26,6 +26,7 @@ import {
   messageItem,
   openBoxes,
   timelineItem,
+  toJson,
   type Box,
   type Opened,
 } from './views.js';
@@ -153,7 +154,7 @@ async function callsJson(
 ): Promise<string> {
   const boxes = view === 'open' ? calls.flatMap((call) => boxesOfCall(tenant, call)) : [];
   const opened = await openFor(models, tenant, boxes);
-  return JSON.stringify(calls.map((call) => callItem(call, opened)));
+  return toJson(calls.map((call) => callItem(call, opened)));
 }
 
 async function callPage(
@@ -170,7 +171,7 @@ async function callPage(
   return [
     async () => {
       const opened = await openFor(models, tenant, boxes);
-      return JSON.stringify([{ call: callItem(call, opened), entries: entries.map(timelineItem) }]);
+      return toJson([{ call: callItem(call, opened), entries: entries.map(timelineItem) }]);
     },
   ];
 }
@@ -186,7 +187,7 @@ async function messagePages(
   return [
     async () => {
       const opened = await openFor(models, tenant, boxes);
-      return JSON.stringify(messages.map((message) => messageItem(message, opened)));
+      return toJson(messages.map((message) => messageItem(message, opened)));
     },
   ];
 }

@@ -209,6 +209,18 @@ function boxesOfParties(tenant: TenantId, parties: readonly (Party | null)[]): B
     }));
 }
 
+/**
+ * JSON for clients. Postgres text cannot hold NUL, so a row has U+FFFD in its place: so has everything
+ * else, and an item is the same whether it came by snapshot or by event.
+ */
+export function toJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!json.includes('\\u0000')) return json;
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'string' ? part.replaceAll('\0', '\ufffd') : part,
+  );
+}
+
 /** Opens boxes of one tenant in one round trip; rejects when the key store is away. */
 export async function openBoxes(
   keyRing: KeyRing,
