@@ -18,7 +18,8 @@ export interface Endpoint {
   readonly ratePerSecond: number | null;
 }
 
-export type RoleName = 'admin' | 'manager' | 'operator' | 'viewer' | 'auditor';
+export const accessRoles = ['admin', 'manager', 'operator', 'viewer', 'auditor'] as const;
+export type RoleName = (typeof accessRoles)[number];
 
 export interface ApiKeyRecord {
   readonly id: string;
