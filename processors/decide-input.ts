@@ -1,6 +1,7 @@
 // Station processors: deciding one delivery. Comes in: its sealed facts and the states they touch. Goes
 // out: what they mean, event by event; the states after each event are set on the way.
 
+import { TrunklineError } from '../runtime/errors.js';
 import type { AggregateRef } from '../schemas/aggregates.js';
 import type { StoredCallFact } from '../schemas/call-state.js';
 import type { CallEventBody, EventBody } from '../schemas/events.js';
@@ -91,8 +92,10 @@ function callBehind(whose: Whose, reference: string, states: BatchStates): CallS
   if (alias === null) return null;
   const { callId } = aliasStateOf(alias);
   const state = states.get({ tenant: whose.tenant, kind: 'call', key: callId });
-  // An alias and its call are touched by the same event, so that one without the other is a fault.
-  if (state === null) throw new Error('an alias leads to a call that is not in the store');
+  // The event that touches an alias touches its call, so that neither is known without the other.
+  if (state === null) {
+    throw new TrunklineError('store_behind', 'an alias leads to a call that is not in the store');
+  }
   return callStateOf(state);
 }
 

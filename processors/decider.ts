@@ -3,7 +3,7 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { Decider, PlacedDraft, SourceRecord } from '../log/owner.js';
-import { toError } from '../runtime/errors.js';
+import { toError, TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { AggregateRef } from '../schemas/aggregates.js';
@@ -97,6 +97,8 @@ export class OverlayDecider implements Decider {
       return drafts;
     } catch (thrown) {
       batch.discard();
+      // That is no fault of the fact: the ownership ends and reads the store anew.
+      if (thrown instanceof TrunklineError && thrown.code === 'store_behind') throw thrown;
       const { name, message } = toError(thrown);
       const error = `${name}: ${message}`;
       return [this.#parked({ ok: false, input, record, errorCode: 'decide_failed', error })];

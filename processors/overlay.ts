@@ -3,7 +3,7 @@
 // One per ownership; nothing in it outlives that.
 
 import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
-import type { Offset } from '../schemas/ids.js';
+import { offset, type Offset } from '../schemas/ids.js';
 
 /** Name of an aggregate in maps. */
 export const nameOf = ({ tenant, kind, key }: AggregateRef): string => `${tenant}\0${kind}\0${key}`;
@@ -75,23 +75,29 @@ export class Overlay {
     this.#acknowledged.sort((a, b) => a.offset - b.offset);
   }
 
-  /** An event that touched the aggregate stands in the log at `offset`. */
-  acknowledge(name: string, offset: Offset): void {
+  /** An event that touched the aggregate stands in the log at `at`. */
+  acknowledge(name: string, at: Offset): void {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     entry.pending -= 1;
-    entry.last = offset;
-    this.#acknowledged.push({ offset, name });
+    entry.last = at;
+    this.#acknowledged.push({ offset: at, name });
   }
 
-  /** Forgets what was decided since the last `checkpoint`; acks that came since then stay. */
+  /**
+   * Forgets what was decided since the last `checkpoint`; acks that came since then stay. An entry
+   * that was kept for the revoked touches alone is looked at again by the next eviction.
+   */
   revoke(): void {
     for (const [name, { before, touches }] of this.#undo) {
       const entry = this.#entries.get(name);
       if (entry === undefined) continue;
       entry.pending -= touches;
       if (before === null) this.#entries.delete(name);
-      else entry.state = before;
+      else {
+        entry.state = before;
+        if (entry.pending === 0) this.#acknowledged.push({ offset: offset(entry.last), name });
+      }
     }
     this.#undo = new Map();
   }

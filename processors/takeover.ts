@@ -3,7 +3,7 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { Restored } from '../log/owner.js';
-import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
+import type { AggregateRef, AggregateState, Evolver } from '../schemas/aggregates.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { Offset } from '../schemas/ids.js';
 import { evolver } from './evolver.js';
@@ -31,27 +31,28 @@ export async function takeOver(
   { partition, mark, tail }: Restored,
   codec: Codec,
   read: ReadStates,
+  rules: Evolver = evolver,
 ): Promise<TakenOver | 'again'> {
   await codec.learn(tail.map(({ value }) => value));
   const events = tail.map(({ offset, value }): TailEvent => {
     const event = codec.decodeEvent(value);
-    return { offset, event, refs: evolver.touched(event) };
+    return { offset, event, refs: rules.touched(event) };
   });
   const touched = new Map<string, AggregateRef>();
   for (const ref of events.flatMap(({ refs }) => refs)) touched.set(nameOf(ref), ref);
   const snapshot = await read(partition, [...touched.values()]);
   if (snapshot.mark < mark.next) return 'again';
-  return { overlay: foldTail(events, snapshot), floor: snapshot.mark };
+  return { overlay: foldTail(rules, events, snapshot), floor: snapshot.mark };
 }
 
-function foldTail(events: readonly TailEvent[], { mark, rows }: Snapshot): Overlay {
+function foldTail(rules: Evolver, events: readonly TailEvent[], { mark, rows }: Snapshot): Overlay {
   const states = new Map<string, { state: AggregateState; last: Offset }>();
   for (const { offset, event, refs } of events) {
     if (offset < mark) continue;
     for (const ref of refs) {
       const name = nameOf(ref);
       const before = states.get(name)?.state ?? rows.get(name) ?? null;
-      states.set(name, { state: evolver.evolve(ref, before, event), last: offset });
+      states.set(name, { state: rules.evolve(ref, before, event), last: offset });
     }
   }
   const overlay = new Overlay();
