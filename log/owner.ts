@@ -32,11 +32,12 @@ const settledMs = 30_000;
 export async function ownPartition(options: OwnerOptions): Promise<void> {
   const { partition, signal, logger, observe } = options;
   const { random = Math.random, sleep = pause, now = () => performance.now() } = options;
+  const isStopped = (): boolean => signal.aborted;
   let quickEnds = 0;
-  while (!signal.aborted) {
+  while (!isStopped()) {
     const startedMs = now();
     const error = await ownOnce(options);
-    const reason = signal.aborted ? 'stopped' : endReasonOf(error);
+    const reason = isStopped() ? 'stopped' : endReasonOf(error);
     observe?.ended?.({ partition, reason });
     const line = { code: 'ownership_ended', partition, reason, err: error };
     if (reason === 'stopped') return;

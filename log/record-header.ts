@@ -109,7 +109,7 @@ export function parseOwnedHeader(text: string): OwnedHeader {
 }
 
 function readFields(fields: readonly string[]): RecordHeader | null {
-  const [, letter, owner = '', third = '', fourth = '', fifth = '', sixth = '', seventh = ''] =
+  const [, letter = '', owner = '', third = '', fourth = '', fifth = '', sixth = '', seventh = ''] =
     fields;
   const has = (kind: RecordHeader['kind']): boolean =>
     fields.length === fieldCount[kind] && !fields.includes('');

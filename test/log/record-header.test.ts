@@ -1,3 +1,5 @@
+// The protocol header: what can be written can be read, and nothing else.
+
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -6,6 +8,7 @@ import {
   parseOwnedHeader,
   type RecordHeader,
 } from '../../log/record-header.js';
+import { TrunklineError } from '../../runtime/errors.js';
 import { epoch, eventId, offset, ownerId, seq } from '../../schemas/ids.js';
 
 const name = fc.stringMatching(/^[A-Za-z0-9_.:-]{1,40}$/);
@@ -35,6 +38,14 @@ const header: fc.Arbitrary<RecordHeader> = fc.oneof(
   }),
   fc.constant({ kind: 'fact' as const }),
 );
+
+function codeOf(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (thrown) {
+    return thrown instanceof TrunklineError ? thrown.code : thrown;
+  }
+}
 
 describe('record header', () => {
   it('is read as it was written', () => {
@@ -75,17 +86,15 @@ describe('record header', () => {
     '1 e owner epoch 0 0 1',
     '1 x',
   ])('%j is refused loudly', (text) => {
-    expect(() => parseHeader(text)).toThrow(expect.objectContaining({ code: 'record_invalid' }));
+    expect(codeOf(() => parseHeader(text))).toBe('record_invalid');
   });
 
   it('refuses names with spaces when writing', () => {
     const value = { kind: 'marker', owner: ownerId('a b'), term: 1, epoch: epoch('e') } as const;
-    expect(() => formatHeader(value)).toThrow(expect.objectContaining({ code: 'record_invalid' }));
+    expect(codeOf(() => formatHeader(value))).toBe('record_invalid');
   });
 
   it('refuses a fact among the events', () => {
-    expect(() => parseOwnedHeader('1 f')).toThrow(
-      expect.objectContaining({ code: 'record_invalid' }),
-    );
+    expect(codeOf(() => parseOwnedHeader('1 f'))).toBe('record_invalid');
   });
 });

@@ -276,7 +276,8 @@ class World {
       this.#scheduler.schedule(process, () => 'ok'),
     );
     let isLost = false;
-    while (!stop.signal.aborted && !isLost) {
+    const goesOn = (): boolean => !stop.signal.aborted && !isLost;
+    while (goesOn()) {
       await wait();
       const batches = follow({
         log,
