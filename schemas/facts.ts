@@ -83,7 +83,10 @@ export interface CallFact extends FactBase {
   readonly durationSec: number | null;
   /** The provider's raw code beside our cause: SIP code, hangup cause, error code. */
   readonly providerCode: string | null;
-  /** Not personal, shown as it is: `answeredBy`, `recordingId`, `queue` … */
+  /**
+   * Not personal, shown as it is. On any fact: `amd` (human, machine, fax, unknown), `recordingId` with
+   * `recordingStatus`; else what the provider's file names: `queue`, `sipCode`, `conferenceId` …
+   */
   readonly details: Readonly<Record<string, string | number | boolean>>;
   /** Personal: E.164 numbers or SIP addresses. Null where the provider does not repeat them. */
   readonly from: string | null;

@@ -168,9 +168,13 @@ export function mapDialAction(content: TwilioContent, legRef: string): CallFact 
   });
 }
 
-/** The end of a `<Record>`: a recording, whatever the status it repeats. */
+/**
+ * The end of a `<Record>`: a recording. Where the caller hung up on it, Twilio says with it that the call
+ * is completed, and says it nowhere else unless the number has a status callback.
+ */
 export function mapRecordAction(content: TwilioContent, legRef: string): CallFact {
   const { source, values } = content;
+  const isOver = values.get('CallStatus') === 'completed';
   return callFact({
     ...legParts(content, legRef),
     factId: content.identify(
@@ -179,15 +183,9 @@ export function mapRecordAction(content: TwilioContent, legRef: string): CallFac
       'record.action',
     ),
     eventType: 'record.action',
-    order: orderOf(source, 1, null),
-    signal: noteSignal('recording'),
-    details: {
-      ...legDetails(content),
-      ...known({
-        recordingStatus: 'completed',
-        callStatus: safeName(values.get('CallStatus')),
-      }),
-    },
+    order: orderOf(source, isOver ? 2 : 1, null),
+    signal: isOver ? statusSignal('completed') : noteSignal('recording'),
+    details: { ...legDetails(content), ...known({ recordingStatus: 'completed' }) },
   });
 }
 

@@ -2,7 +2,7 @@
 // by the sorted fields of the body)). Nothing signs a time: replays are the dedupe's business.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { parseForm, signedFields } from './form.js';
+import { maxFields, parseForm, signedFields } from './form.js';
 import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 import { signedUrls } from './signed-url.js';
 
@@ -39,9 +39,10 @@ export function verifyUrl(
 /** Verifies a form POST, or a GET whose URL carries everything. A GET with a body is refused. */
 export function verifyFormUrl(request: SignedRequest, header: string, secret: string): Verdict {
   if (request.method === 'GET') {
-    return request.body.length > 0
-      ? refuse('body_not_signed')
-      : verifyUrl(request, header, secret, '');
+    if (request.body.length > 0) return refuse('body_not_signed');
+    return verifyUrl(request, header, secret, '');
   }
-  return verifyUrl(request, header, secret, signedFields(parseForm(request.body)));
+  const form = parseForm(request.body);
+  if (form.fields.length > maxFields) return refuse('form_too_wide');
+  return verifyUrl(request, header, secret, signedFields(form));
 }

@@ -21,6 +21,7 @@ export const refusalCodes = {
   signature_repeated: 'the signature header was sent more than once',
   signature_malformed: 'the signature header has not the form this provider sends',
   signature_mismatch: 'the signature does not match these bytes, this URL and this secret',
+  form_too_wide: 'more form fields than this provider sends',
   body_not_signed: 'nothing in this request binds its body to the signature',
   body_digest_mismatch: 'the body is not the one whose digest was signed',
   account_mismatch: 'signed, but by another account than the one configured',

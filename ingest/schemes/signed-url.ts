@@ -53,6 +53,7 @@ function normalised(url: string): string | null {
 }
 
 function withoutUserInfo(url: string): string {
+  if (!url.includes('@')) return url;
   const parts = splitUrl(url);
   return parts === null ? url : parts.scheme + parts.host + parts.port + parts.rest;
 }

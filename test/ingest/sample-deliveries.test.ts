@@ -105,8 +105,10 @@ describe('the stored deliveries', () => {
           expect(fact.details['amd']).toBe(expected['amd']);
         }
         if (expected['beep'] !== undefined) expect(fact.details['beep']).toBe(expected['beep']);
-        if (expected['recording'] === true)
-          expect(fact.signal).toMatchObject({ name: 'recording' });
+        if (expected['recording'] === true) {
+          expect(fact.details).toMatchObject({ recordingStatus: 'completed' });
+          expect(fact.details['recordingId']).toBeDefined();
+        }
       });
 
       it('is answered in the form its provider expects', () => {
