@@ -6,7 +6,7 @@ import type { Mark, MarkOutcome } from '../log/mark.js';
 import { inTransaction, type Database, type Transaction } from '../runtime/postgres.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { Fold } from './projection.js';
-import { runStatements, statementsOf, type Statement } from './table.js';
+import { runStatements, statementsOf, type Statement, type TableChange } from './table.js';
 
 /** Everything that is known of a commit before its transaction begins. */
 export interface PreparedCommit {
@@ -67,9 +67,7 @@ async function writeRows(transaction: Transaction, prepared: PreparedCommit): Pr
 }
 
 async function foldAll(folds: readonly Fold[]): Promise<Statement[]> {
-  const statements: Statement[] = [];
-  for (const fold of folds) {
-    for (const change of await fold.apply()) statements.push(...statementsOf(change));
-  }
-  return statements;
+  const changes: TableChange[] = [];
+  for (const fold of folds) changes.push(...(await fold.apply()));
+  return statementsOf(changes);
 }

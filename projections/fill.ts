@@ -78,20 +78,13 @@ async function apply(
     // A crash costs the whole shadow anyway.
     await transaction.query('set local synchronous_commit = off');
     if ('reduce' in projection) {
-      const statements = projection
-        .reduce(events)
-        .flatMap((change) => statementsOf(change, schema));
-      await runStatements(transaction, statements);
+      await runStatements(transaction, statementsOf(projection.reduce(events), schema));
       return;
     }
     const fold = folds.get(partition) ?? projection.open(partition, schema);
     folds.set(partition, fold);
     await fold.load(transaction, events);
-    const changes = await fold.apply();
-    await runStatements(
-      transaction,
-      changes.flatMap((change) => statementsOf(change, schema)),
-    );
+    await runStatements(transaction, statementsOf(await fold.apply(), schema));
   });
   folds.get(partition)?.committed();
 }

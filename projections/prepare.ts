@@ -9,7 +9,7 @@ import type { EventEnvelope } from '../schemas/events.js';
 import type { PreparedCommit } from './commit.js';
 import { eventsPerTurn, giveWay } from './give-way.js';
 import type { Fold, Projection } from './projection.js';
-import { statementsOf, type Statement } from './table.js';
+import { statementsOf, type Statement, type TableChange } from './table.js';
 
 /** A projection in a lane: where it stands once everything prepared so far is committed. */
 export interface Member {
@@ -104,11 +104,10 @@ async function reduceAll(
   events: readonly EventEnvelope[],
 ): Promise<Statement[]> {
   if (events.length === 0) return [];
-  const statements: Statement[] = [];
+  const changes: TableChange[] = [];
   for (const { projection } of members) {
-    if (!('reduce' in projection)) continue;
-    for (const change of projection.reduce(events)) statements.push(...statementsOf(change));
+    if ('reduce' in projection) changes.push(...projection.reduce(events));
     if (events.length >= eventsPerTurn) await giveWay();
   }
-  return statements;
+  return statementsOf(changes);
 }

@@ -34,30 +34,41 @@ export interface Statement {
 }
 
 /**
- * Makes the statements of a change: at most one `delete` per length of key prefix and one `insert …
- * on conflict`. Pure, so that a batch can be made ready while the one before it is being committed.
+ * Makes the statements of a batch: its removals, then one statement for the upserts of all tables,
+ * so that the database never waits for this process between two tables. Pure, so that a batch can be
+ * made ready while the one before it is being committed. A table may occur once.
  */
-export function statementsOf(change: TableChange, schema: Schema = 'public'): Statement[] {
-  const { table, remove, upsert } = change;
-  const statements: Statement[] = [];
-  const lengths = new Set(remove.map((row) => row.length));
-  for (const length of lengths) {
-    const columns = table.key.slice(0, length);
-    const rows = remove.filter((row) => row.length === length);
+export function statementsOf(
+  changes: readonly TableChange[],
+  schema: Schema = 'public',
+): Statement[] {
+  const statements = changes.flatMap((change) => removals(change, schema));
+  const upserts = changes.filter(({ upsert }) => upsert.length > 0);
+  if (upserts.length > 0) {
     statements.push({
-      name: `${schema}_${table.name}_remove_${length}`,
-      text: removeText(table, columns, schema),
-      values: columns.map((column, i) => columnArray(columnType(table, column), rows, i)),
-    });
-  }
-  if (upsert.length > 0) {
-    statements.push({
-      name: `${schema}_${table.name}_upsert`,
-      text: upsertText(table, schema),
-      values: Object.values(table.columns).map((type, i) => columnArray(type, upsert, i)),
+      ...upsertText(
+        upserts.map(({ table }) => table),
+        schema,
+      ),
+      values: upserts.flatMap(({ table, upsert }) =>
+        Object.values(table.columns).map((type, i) => columnArray(type, upsert, i)),
+      ),
     });
   }
   return statements;
+}
+
+/** One `delete` per length of key prefix. */
+function removals({ table, remove }: TableChange, schema: Schema): Statement[] {
+  const lengths = [...new Set(remove.map((row) => row.length))];
+  return lengths.map((length) => {
+    const columns = table.key.slice(0, length);
+    const rows = remove.filter((row) => row.length === length);
+    return {
+      ...removeText(table, columns, schema),
+      values: columns.map((column, i) => columnArray(columnType(table, column), rows, i)),
+    };
+  });
 }
 
 /** Runs statements one after another on one connection. */
@@ -83,32 +94,48 @@ export const qualified = (table: Table, schema: Schema): string =>
 /** A name as an SQL identifier. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-const texts = new Map<string, string>();
+type Prepared = Pick<Statement, 'name' | 'text'>;
+const prepared = new Map<string, Prepared>();
 
-function remembered(name: string, make: () => string): string {
-  const known = texts.get(name);
+/** Texts and their names are made once; names are short, because Postgres keeps 63 bytes of them. */
+function remembered(key: string, make: () => string): Prepared {
+  const known = prepared.get(key);
   if (known !== undefined) return known;
-  const text = make();
-  texts.set(name, text);
-  return text;
+  const made = { name: `projections_${prepared.size}`, text: make() };
+  prepared.set(key, made);
+  return made;
 }
 
-const upsertText = (table: Table, schema: Schema): string =>
-  remembered(`upsert ${schema} ${table.name}`, () => {
-    const columns = Object.keys(table.columns);
-    const parameters = Object.values(table.columns).map((type, i) => `$${i + 1}::${type}[]`);
-    const free = columns.filter((column) => !table.key.includes(column));
-    const set = free.map((column) =>
-      table.mode === 'add'
-        ? `${column} = t.${column} + excluded.${column}`
-        : `${column} = excluded.${column}`,
-    );
-    return `insert into ${qualified(table, schema)} as t (${columns.join(', ')})
-      select * from unnest(${parameters.join(', ')})
-      on conflict (${table.key.join(', ')}) do update set ${set.join(', ')}`;
+/** Upserts of several tables are one statement of data-modifying parts: they touch no common row. */
+const upsertText = (tables: readonly Table[], schema: Schema): Prepared =>
+  remembered(`upsert ${schema} ${tables.map(({ name }) => name).join(' ')}`, () => {
+    let parameters = 0;
+    const inserts = tables.map((table) => {
+      const first = parameters + 1;
+      parameters += Object.keys(table.columns).length;
+      return insertText(table, schema, first);
+    });
+    const [only] = inserts;
+    if (only !== undefined && inserts.length === 1) return only;
+    return `with ${inserts.map((insert, i) => `part_${i} as (${insert})`).join(', ')} select`;
   });
 
-const removeText = (table: Table, columns: readonly string[], schema: Schema): string =>
+function insertText(table: Table, schema: Schema, firstParameter: number): string {
+  const columns = Object.keys(table.columns);
+  const types = Object.values(table.columns);
+  const parameters = types.map((type, i) => `$${firstParameter + i}::${type}[]`);
+  const free = columns.filter((column) => !table.key.includes(column));
+  const set = free.map((column) =>
+    table.mode === 'add'
+      ? `${column} = t.${column} + excluded.${column}`
+      : `${column} = excluded.${column}`,
+  );
+  return `insert into ${qualified(table, schema)} as t (${columns.join(', ')})
+    select * from unnest(${parameters.join(', ')})
+    on conflict (${table.key.join(', ')}) do update set ${set.join(', ')}`;
+}
+
+const removeText = (table: Table, columns: readonly string[], schema: Schema): Prepared =>
   remembered(`remove ${schema} ${table.name} ${columns.length}`, () => {
     const parameters = columns.map((column, i) => `$${i + 1}::${columnType(table, column)}[]`);
     const same = columns.map((column) => `t.${column} = k.${column}`);
