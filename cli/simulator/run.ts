@@ -95,7 +95,7 @@ interface DueDelivery {
 }
 
 /** Signs content as the target's provider would at `nowMs`. */
-export function signContent(
+function signContent(
   target: SimulatorTarget,
   content: Content,
   nowMs: number,

@@ -49,7 +49,7 @@ export async function readStoredDelivery(file: string): Promise<StoredDelivery> 
   throw new TrunklineError('parameter_invalid', `${file} is no stored delivery: ${names}`);
 }
 
-export function storedBody({ rawBody, rawBodyBase64 }: StoredDelivery): Buffer {
+function storedBody({ rawBody, rawBodyBase64 }: StoredDelivery): Buffer {
   return rawBody === undefined
     ? Buffer.from(rawBodyBase64 ?? '', 'base64')
     : Buffer.from(rawBody, 'utf8');

@@ -15,7 +15,7 @@ export interface SignedRequest {
 /** Which layer of design section 4 refused. */
 export type VerifyLayer = 'signature' | 'timestamp';
 
-export const refusalCodes = {
+const refusalCodes = {
   credentials_invalid: 'no usable credential for this provider',
   signature_missing: 'the signature header is missing or empty',
   signature_repeated: 'the signature header was sent more than once',
