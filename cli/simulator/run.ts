@@ -95,11 +95,7 @@ interface DueDelivery {
 }
 
 /** Signs content as the target's provider would at `nowMs`. */
-function signContent(
-  target: SimulatorTarget,
-  content: Content,
-  nowMs: number,
-): SignedWebhook {
+function signContent(target: SimulatorTarget, content: Content, nowMs: number): SignedWebhook {
   const url = target.signedUrl ?? target.url;
   if (target.provider === 'telnyx') {
     const text = content.type === 'json' ? content.text : JSON.stringify(content.fields);
