@@ -1,4 +1,4 @@
-// Waiting for work under a signal: the wait ends with the signal, the work may go on unseen.
+// Work under a signal: waits end with it, what was opened is closed after it.
 
 import { toError } from '../runtime/errors.js';
 
@@ -35,4 +35,35 @@ export function linkedController(parent: AbortSignal): {
     parent.removeEventListener('abort', forward);
   };
   return { controller, unlink };
+}
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** What one attempt has opened. What is still opening when it closes is closed as soon as it comes. */
+export class Opened {
+  readonly #open: Closable[] = [];
+  #isOver = false;
+
+  /** The opened one, or a rejection as soon as the signal aborts. */
+  add<T extends Closable>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
+    const kept = opening.then((one) => {
+      if (this.#isOver) void one.close().catch(() => undefined);
+      else this.#open.push(one);
+      return one;
+    });
+    return orAborted(kept, signal);
+  }
+
+  /** Closes for good. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    await this.reset();
+  }
+
+  /** Closes what is open; more may be opened. */
+  async reset(): Promise<void> {
+    await Promise.allSettled(this.#open.splice(0).map((one) => one.close()));
+  }
 }

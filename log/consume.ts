@@ -3,6 +3,7 @@
 
 import { toError, TrunklineError } from '../runtime/errors.js';
 import type { Offset } from '../schemas/ids.js';
+import { Opened, orAborted } from './abort.js';
 import type { Clauses } from './clauses.js';
 import type { EventLog, FetchedRecords, Fetcher, StoredRecord } from './event-log.js';
 import type { Mark } from './mark.js';
@@ -127,6 +128,7 @@ class PartitionReads {
   readonly #forward = (): void => {
     this.#stop.abort(this.#options.signal.reason);
   };
+  readonly #opened = new Opened();
   #fetcher: Fetcher | null = null;
   #failures = 0;
 
@@ -148,7 +150,9 @@ class PartitionReads {
   async requireBounds(): Promise<boolean> {
     let lost = false;
     for (const [partition, reader] of [...this.#readers]) {
-      const bounds = await this.#retried(() => this.#options.log.bounds('events', partition));
+      const bounds = await this.#retried(() =>
+        orAborted(this.#options.log.bounds('events', partition), this.#stop.signal),
+      );
       if (bounds === 'aborted') return lost;
       if (bounds.first <= reader.next && reader.next <= bounds.next) continue;
       lost = true;
@@ -167,19 +171,20 @@ class PartitionReads {
   async close(): Promise<void> {
     this.#options.signal.removeEventListener('abort', this.#forward);
     this.#stop.abort();
-    await this.#fetcher?.close();
+    await this.#opened.close();
   }
 
   async #fetch(): Promise<readonly FetchedRecords[]> {
     if (this.#readers.size === 0) return [];
-    this.#fetcher ??= await this.#options.log.openFetcher();
+    const { signal } = this.#stop;
+    this.#fetcher ??= await this.#opened.add(this.#options.log.openFetcher(), signal);
     const positions = [...this.#readers].map(([partition, reader]) => ({
       topic: 'events' as const,
       partition,
       from: reader.next,
     }));
     const { maxWaitMs } = this.#options;
-    return this.#fetcher.fetch(positions, { maxWaitMs, maxBytesPerPartition }, this.#stop.signal);
+    return this.#fetcher.fetch(positions, { maxWaitMs, maxBytesPerPartition }, signal);
   }
 
   async #retried<T>(attempt: () => Promise<T>): Promise<T | 'aborted'> {
@@ -202,7 +207,7 @@ class PartitionReads {
     if (code === 'log_position' && (await this.requireBounds())) return;
     if (!(error instanceof TrunklineError) || !error.retryable) throw error;
     this.#options.onRetry?.(error);
-    await this.#fetcher?.close().catch(() => undefined);
+    await this.#opened.reset();
     this.#fetcher = null;
     const waitMs = Math.min(retryMs.first * 2 ** this.#failures, retryMs.most);
     this.#failures += 1;

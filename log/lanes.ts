@@ -27,7 +27,7 @@ const realtimePerBulk = 7;
 const maxBytesPerPartition = 1 << 20;
 const maxWaitMs = 500;
 /** With one lane full, the other is asked in short waits, so that the full one is not left behind. */
-const shortWaitMs = 10;
+const shortWaitMs = 50;
 
 export interface LanesOptions {
   readonly log: EventLog;

@@ -30,8 +30,11 @@ export interface OwnerOptions {
   readonly partition: number;
   /** Reads the mark of aggregate_state in one statement; `startMark` where there is none. */
   readonly readMark: (partition: number) => Promise<Mark>;
-  /** Makes the decider of this ownership; `again` when the store is before the restored tail. */
-  readonly begin: (restored: Restored) => Promise<Decider | 'again'>;
+  /**
+   * Makes the decider of this ownership; `again` when the store is before the restored tail. The
+   * signal aborts when the ownership is over: what the decider waits for then has no sense.
+   */
+  readonly begin: (restored: Restored, signal: AbortSignal) => Promise<Decider | 'again'>;
   readonly encode: EncodeEvent;
   /** Most inputs of one micro-batch. */
   readonly maxInputs: number;

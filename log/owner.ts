@@ -4,7 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { toError } from '../runtime/errors.js';
-import { linkedController, orAborted } from './abort.js';
+import { linkedController, Opened, orAborted } from './abort.js';
 import { everyClause, type Clauses } from './clauses.js';
 import type { Fetcher } from './event-log.js';
 import type { OwnerOptions } from './owner-options.js';
@@ -57,15 +57,12 @@ export async function ownPartition(options: OwnerOptions): Promise<void> {
 async function ownOnce(options: OwnerOptions): Promise<Error> {
   const { log, partition, readMark, newId = randomUUID, clauses = everyClause } = options;
   const { controller, unlink } = linkedController(options.signal);
-  const open: { close(): Promise<void> }[] = [];
+  const { signal } = controller;
+  const opened = new Opened();
   try {
-    const appender = await log.openAppender();
-    open.push(appender);
-    const events = await log.openFetcher();
-    open.push(events);
-    const sources = await log.openFetcher();
-    open.push(sources);
-    const { signal } = controller;
+    const appender = await opened.add(log.openAppender(), signal);
+    const events = await opened.add(log.openFetcher(), signal);
+    const sources = await opened.add(log.openFetcher(), signal);
     const attempt = { log, partition, appender, events, readMark, newId, clauses, signal };
     return await hold(options, attempt, sources);
   } catch (thrown) {
@@ -73,7 +70,7 @@ async function ownOnce(options: OwnerOptions): Promise<Error> {
   } finally {
     unlink();
     controller.abort(new OwnershipEnd('stopped', 'the ownership is over'));
-    await Promise.allSettled(open.map((one) => one.close()));
+    await opened.close();
   }
 }
 
@@ -83,7 +80,7 @@ async function hold(options: OwnerOptions, attempt: Attempt, sources: Fetcher): 
   for (;;) {
     const restoration = await restore(attempt, taken);
     const { restored } = restoration;
-    const decider = await orAborted(options.begin(restored), attempt.signal);
+    const decider = await orAborted(options.begin(restored, attempt.signal), attempt.signal);
     if (decider === 'again') return new OwnershipEnd('begin_again', 'the store asks for it');
     observe?.taken?.({ partition, term: taken.term, tail: restored.tail.length });
     const ownership = new Ownership({ options, attempt, restoration, decider });

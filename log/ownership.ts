@@ -63,7 +63,7 @@ export class Ownership {
       covered: clauses.resumeAfterCovered
         ? after.covered
         : { realtime: oneEarlier(realtime), bulk: oneEarlier(bulk) },
-      queueLimit: 4 * maxInputs,
+      queueLimit: Math.max(4 * maxInputs, leastQueue),
       signal: controller.signal,
       onLag: (lane, records) => observe?.lag?.({ partition, lane, records }),
     });
@@ -160,5 +160,8 @@ export class Ownership {
     this.#life.abort(toError(thrown));
   }
 }
+
+/** Inputs kept read ahead per lane: enough for the time that a read takes to come back. */
+const leastQueue = 1_000;
 
 const oneEarlier = (covered: Offset): Offset => offset(Math.max(covered - 1, -1));

@@ -4,6 +4,7 @@
 
 import { TrunklineError } from '../runtime/errors.js';
 import { epoch, offset, ownerId, type Epoch, type Offset, type OwnerId } from '../schemas/ids.js';
+import { orAborted } from './abort.js';
 import type { Clauses } from './clauses.js';
 import type { AppendAck, Appender, EventLog, Fetcher, LogRecord } from './event-log.js';
 import type { Mark } from './mark.js';
@@ -55,7 +56,7 @@ export async function takePartition(attempt: Attempt): Promise<Taken> {
     sending.catch(() => undefined);
     return { owner, term, epoch: logEpoch, marker: end, readUntil: end };
   }
-  const { baseOffset: marker } = await sending;
+  const { baseOffset: marker } = await orAborted(sending, attempt.signal);
   const after = clauses.restoreToMarker ? offset(marker + 1) : end;
   return { owner, term, epoch: logEpoch, marker, readUntil: after };
 }
