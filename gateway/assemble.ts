@@ -11,8 +11,9 @@ import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
 import type { Registry } from '../runtime/registry.js';
+import type { TokenVerifier } from '../runtime/tokens.js';
 import type { TenantId } from '../schemas/ids.js';
-import { createAuthenticator, type VerifyKey, type VerifyToken } from './authenticate.js';
+import { createAuthenticator } from './authenticate.js';
 import { createCursors } from './cursor.js';
 import { FanOut } from './fan-out.js';
 import { Feed } from './feed.js';
@@ -36,8 +37,7 @@ export interface GatewayDeps {
   readonly database: Database;
   readonly keyRing: KeyRing;
   readonly registry: Registry;
-  readonly verifyToken: VerifyToken;
-  readonly verifyKey: VerifyKey;
+  readonly tokens: TokenVerifier;
   /** The API's routes are registered on it before the first wait; the caller listens. */
   readonly httpServer: HttpServer;
   readonly logger: Logger;
@@ -90,12 +90,8 @@ export function assemble(deps: GatewayDeps): Gateway {
     httpServer.publish(topic, text);
   };
   const stats = new StatsFeed(models, stream, publish, clock);
-  const authenticator = createAuthenticator({
-    verifyToken: deps.verifyToken,
-    verifyKey: deps.verifyKey,
-    keyStands: (id) => deps.registry.apiKey(id) !== null,
-    clock,
-  });
+  const { tokens, registry } = deps;
+  const authenticator = createAuthenticator({ tokens, registry, clock });
   const epoch = async (tenant: TenantId): Promise<string> =>
     (await feed?.waitForEpoch(placed(tenant), epochWaitMs)) ?? 'none';
   const socketDeps = { authenticator, stream, stats, metrics, logger, clock, epoch };
@@ -112,7 +108,7 @@ export function assemble(deps: GatewayDeps): Gateway {
     routes: {
       list: { ...models, clock, cursors, epochOf: stream.epochOf },
       router,
-      registry: deps.registry,
+      registry,
       stream,
       system: {
         checks: () => checksOf(deps, gateway, feed),

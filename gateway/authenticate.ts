@@ -4,7 +4,9 @@
 import { randomBytes } from 'node:crypto';
 
 import type { Clock } from '../runtime/clock.js';
-import type { RoleName } from '../runtime/registry.js';
+import { verifyApiKey } from '../runtime/api-keys.js';
+import type { Registry, RoleName } from '../runtime/registry.js';
+import type { TokenVerifier } from '../runtime/tokens.js';
 import type { TenantId } from '../schemas/ids.js';
 
 /** A caller whose credential was verified. */
@@ -19,17 +21,15 @@ export interface Principal {
   readonly keyId: string | null;
 }
 
-/** Why a credential is refused; never says whether tenant, key or user exist. */
-export type Refusal = 'malformed' | 'refused' | 'expired';
+/**
+ * Why a credential is refused; never says whether tenant, key or user exist. `unavailable`: the keys
+ * to judge it by cannot be had now.
+ */
+export type Refusal = 'malformed' | 'refused' | 'expired' | 'unavailable';
 
 export type AuthenticateResult =
   | { readonly ok: true; readonly principal: Principal }
   | { readonly ok: false; readonly reason: Refusal };
-
-/** Verifies JWTs (`runtime/tokens.ts`): fixed algorithms, issuer, audience, expiry. */
-export type VerifyToken = (token: string) => Promise<AuthenticateResult>;
-/** Verifies API keys (`runtime/api-keys.ts`): checksum first, then hash; synchronous. */
-export type VerifyKey = (key: string) => AuthenticateResult;
 
 export interface Authenticator {
   /** Token or API key, as it stands after `Bearer ` or in an `auth` frame. */
@@ -48,10 +48,10 @@ export interface Ticket {
 }
 
 export interface AuthenticatorOptions {
-  readonly verifyToken: VerifyToken;
-  readonly verifyKey: VerifyKey;
-  /** Whether an API key still stands, by id. */
-  readonly keyStands: (keyId: string) => boolean;
+  /** JWTs: fixed algorithms, issuer, audience, expiry. */
+  readonly tokens: TokenVerifier;
+  /** API keys, on the cached registry. */
+  readonly registry: Pick<Registry, 'apiKey'>;
   readonly clock: Clock;
 }
 
@@ -70,19 +70,19 @@ export function bearerOf(header: string | undefined): string | null {
 /** Builds the authenticator of one process. Tickets live in its memory and nowhere else. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const tickets = new Map<string, { principal: Principal; expiresAt: number }>();
-  const { clock } = options;
+  const { tokens, registry, clock } = options;
 
   const stillValid = (principal: Principal): boolean =>
     (principal.expiresAt === null || principal.expiresAt > clock()) &&
-    (principal.keyId === null || options.keyStands(principal.keyId));
+    (principal.keyId === null || registry.apiKey(principal.keyId) !== null);
 
   return {
     stillValid,
     async authenticate(credential) {
       if (credential.length > maxCredentialLength) return { ok: false, reason: 'malformed' };
       return credential.startsWith('tl_')
-        ? options.verifyKey(credential)
-        : options.verifyToken(credential);
+        ? byKey(registry, credential, clock)
+        : byToken(tokens, credential);
     },
     issueTicket(principal) {
       for (const [known, { expiresAt }] of tickets) {
@@ -101,4 +101,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return stillValid(found.principal) ? found.principal : null;
     },
   };
+}
+
+function byKey(registry: Pick<Registry, 'apiKey'>, key: string, clock: Clock): AuthenticateResult {
+  const result = verifyApiKey(registry, key, clock);
+  if (!result.ok) return result;
+  const { id, tenant, role, expiresAt } = result.record;
+  return { ok: true, principal: { tenant, role, subject: id, expiresAt, keyId: id } };
+}
+
+async function byToken(tokens: TokenVerifier, token: string): Promise<AuthenticateResult> {
+  const result = await tokens.verify(token);
+  return result.ok ? { ok: true, principal: { ...result.claims, keyId: null } } : result;
 }

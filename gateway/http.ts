@@ -94,6 +94,9 @@ export function handlerOf(route: Route, deps: RouterDeps): HttpHandler {
 async function answer(route: Route, deps: RouterDeps, request: HttpRequest): Promise<HttpResponse> {
   if (route.permission === null) return checked(route, request, null);
   const principal = await principalOf(deps.authenticator, request);
+  if (principal === 'unavailable') {
+    return problem('service_unreachable', 'credentials cannot be judged now');
+  }
   if (principal === null) return unauthenticated();
   const rate = deps.rateLimit(principal.tenant, deps.clock());
   if (!rate.isAllowed) {
@@ -109,11 +112,12 @@ async function answer(route: Route, deps: RouterDeps, request: HttpRequest): Pro
 async function principalOf(
   authenticator: Authenticator,
   request: HttpRequest,
-): Promise<Principal | null> {
+): Promise<Principal | 'unavailable' | null> {
   const credential = bearerOf(request.headers.get('authorization'));
   if (credential === null) return null;
   const result = await authenticator.authenticate(credential);
-  return result.ok && authenticator.stillValid(result.principal) ? result.principal : null;
+  if (!result.ok) return result.reason === 'unavailable' ? 'unavailable' : null;
+  return authenticator.stillValid(result.principal) ? result.principal : null;
 }
 
 function checked(
@@ -150,8 +154,7 @@ function queryOf(text: string): Record<string, string> {
 function invalid(error: z.ZodError): HttpResponse {
   const errors = error.issues.slice(0, 20).flatMap((issue) => {
     const detail = issue.code === 'unrecognized_keys' ? 'is not a parameter here' : issue.message;
-    const names =
-      issue.code === 'unrecognized_keys' ? issue.keys : [issue.path.map(String).join('.')];
+    const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0] ?? '')];
     return names.map((parameter) => ({ parameter: parameter.slice(0, 64), detail }));
   });
   return problem('parameter_invalid', 'see errors', { errors });

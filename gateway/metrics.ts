@@ -7,7 +7,14 @@ import type { Metrics } from '../runtime/metrics.js';
 import type { ResyncReason } from '../schemas/live-frames.js';
 
 const resyncReasons = ['epoch', 'too_old', 'gap', 'slow'] as const satisfies ResyncReason[];
-const closeReasons = ['slow', 'unauthenticated', 'expired', 'too_large', 'shutdown'] as const;
+const closeReasons = [
+  'slow',
+  'unauthenticated',
+  'expired',
+  'too_large',
+  'shutdown',
+  'unavailable',
+] as const;
 export type CloseReason = (typeof closeReasons)[number];
 
 export interface GatewayMetrics {

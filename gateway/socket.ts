@@ -51,13 +51,14 @@ export const socketLimits: SocketLimits = {
   framesPerSecond: 50,
 };
 
-/** Close codes of the protocol; 1009 and 1012 are the standard's. */
+/** Close codes of the protocol; 1009, 1012 and 1013 are the standard's. */
 export const closeCodes = {
   slow: 4008,
   unauthenticated: 4401,
   expired: 4401,
   too_large: 1009,
   shutdown: 1012,
+  unavailable: 1013,
 } as const satisfies Record<CloseReason, number>;
 
 type AnySubscription = Subscription | StatsSubscription;
@@ -215,6 +216,10 @@ export class Connection {
     const now = this.principal;
     if (result.ok && (now === null || now.tenant === result.principal.tenant)) {
       return this.accept(result.principal);
+    }
+    if (!result.ok && result.reason === 'unavailable') {
+      this.fail('service_unreachable', 'credentials cannot be judged now');
+      return this.close('unavailable', 'try again later');
     }
     this.fail('unauthenticated', 'the credential was refused');
     this.close('unauthenticated', 'credential refused');

@@ -2,6 +2,7 @@
 // was opened for this caller. Out: the JSON items of schemas/live-frames. The only place of the
 // gateway where a sealed field turns into text.
 
+import { TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
 import type { CallEventBody, EventEnvelope } from '../schemas/events.js';
@@ -221,13 +222,41 @@ export function toJson(value: unknown): string {
   );
 }
 
-/** Opens boxes of one tenant in one round trip; rejects when the key store is away. */
+/**
+ * Opens boxes of one tenant in one round trip; rejects when the key store is away. A box that does not
+ * open (its key was destroyed or never made, or it was altered) is null: the masked form stays.
+ */
 export async function openBoxes(
   keyRing: KeyRing,
   tenant: TenantId,
   boxes: readonly Box[],
 ): Promise<Opened> {
   if (boxes.length === 0) return masked;
-  const texts = await keyRing.open(tenant, boxes);
+  const texts = await keyRing.open(tenant, boxes).catch((thrown: unknown) => {
+    if (!doesNotOpen(thrown)) throw thrown;
+    return openEach(keyRing, tenant, boxes);
+  });
   return new Map(boxes.map(({ sealed }, index) => [sealed, texts[index] ?? null]));
 }
+
+/** One bad box must not keep the others shut. */
+const openEach = (
+  keyRing: KeyRing,
+  tenant: TenantId,
+  boxes: readonly Box[],
+): Promise<readonly (string | null)[]> =>
+  Promise.all(
+    boxes.map((box) =>
+      keyRing.open(tenant, [box]).then(
+        ([text]) => text ?? null,
+        (thrown: unknown) => {
+          if (!doesNotOpen(thrown)) throw thrown;
+          return null;
+        },
+      ),
+    ),
+  );
+
+const doesNotOpen = (thrown: unknown): boolean =>
+  thrown instanceof TrunklineError &&
+  (thrown.code === 'unseal_failed' || thrown.code === 'key_missing');

@@ -108,7 +108,9 @@ function demoRoute(demo: Demo): Route {
       schema: z.object({ token: z.string(), tenant: z.string(), expiresAt: z.string() }),
     },
     async handle({ request }) {
-      if (!isLoopback(request.clientAddress)) return problem('not_found', 'no such page');
+      if (!isLoopback(request.clientAddress) || !isLoopbackName(request.headers.get('host'))) {
+        return problem('not_found', 'no such page');
+      }
       const { token, expiresAt } = await demo.session();
       const { tenant } = demo;
       return jsonAnswer({ token, tenant, expiresAt: new Date(expiresAt).toISOString() }, noStore);
@@ -118,6 +120,10 @@ function demoRoute(demo: Demo): Route {
 
 const isLoopback = (address: string): boolean =>
   address === '::1' || /^(?:::ffff:)?127\./.test(address);
+
+/** A page of another site whose name was pointed at us (DNS rebinding) calls by that name. */
+const isLoopbackName = (host: string | undefined): boolean =>
+  /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/.test(host ?? '');
 
 const isEqual = (a: string, b: string): boolean =>
   timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());

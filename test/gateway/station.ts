@@ -7,7 +7,6 @@ import { WebSocket } from 'ws';
 
 import { codec, freshStore, start, type Running } from '../projections/station.js';
 import { World } from '../projections/world.js';
-import type { AuthenticateResult } from '../../gateway/authenticate.js';
 import { runGateway, type GatewayDeps } from '../../gateway/main.js';
 import type { WebSocketLike } from '../../gateway/web/client.js';
 import { createMemoryLog } from '../../log/memory.js';
@@ -18,7 +17,14 @@ import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime
 import { silentLogger } from '../../runtime/logger.js';
 import { createMetrics } from '../../runtime/metrics.js';
 import type { Database } from '../../runtime/postgres.js';
-import type { ApiKeyRecord, Endpoint, Registry, RoleName } from '../../runtime/registry.js';
+import {
+  accessRoles,
+  type ApiKeyRecord,
+  type Endpoint,
+  type Registry,
+  type RoleName,
+} from '../../runtime/registry.js';
+import type { TokenResult } from '../../runtime/tokens.js';
 import type { EventEnvelope } from '../../schemas/events.js';
 import type { ServerFrame } from '../../schemas/live-frames.js';
 import { tenantId, type TenantId } from '../../schemas/ids.js';
@@ -32,19 +38,20 @@ export const versions = {
   stats_minute: 1,
 } as const;
 
-/** A credential of these tests: `<tenant>/<role>`, with `/expired` or `/<ms until it expires>`. */
+/** A credential of these tests: `<tenant>/<role>`, with `/expired`, `/unavailable` or `/<ms until it expires>`. */
 export const credential = (tenant: string, role: RoleName = 'viewer', life = ''): string =>
   life === '' ? `${tenant}/${role}` : `${tenant}/${role}/${life}`;
 
-function verify(token: string): AuthenticateResult {
+function verify(token: string): TokenResult {
   const [tenant = '', role = '', life] = token.split('/');
-  const roles: readonly RoleName[] = ['admin', 'manager', 'operator', 'viewer', 'auditor'];
-  const known = roles.find((name) => name === role);
+  const known = accessRoles.find((name) => name === role);
   if (known === undefined) return { ok: false, reason: 'refused' };
-  if (life === 'expired') return { ok: false, reason: 'expired' };
-  const expiresAt = life === undefined ? null : Date.now() + Number(life);
-  const principal = { tenant: tenantId(tenant), role: known, subject: 'someone', keyId: null };
-  return { ok: true, principal: { ...principal, expiresAt } };
+  if (life === 'expired' || life === 'unavailable') return { ok: false, reason: life };
+  const expiresAt = Date.now() + Number(life ?? 3_600_000);
+  return {
+    ok: true,
+    claims: { tenant: tenantId(tenant), role: known, subject: 'someone', expiresAt },
+  };
 }
 
 /** A registry whose keys and endpoints the test changes. */
@@ -97,7 +104,15 @@ export interface GatewayStation {
   pauseProjections(): Promise<void>;
   resumeProjections(): void;
   /** Another gateway on the same log and database. */
-  another(more?: Partial<GatewayDeps>): Promise<{ readonly ws: string; stop(): Promise<void> }>;
+  another(more?: Partial<GatewayDeps>): Promise<OneGateway>;
+  stop(): Promise<void>;
+}
+
+/** A gateway beside the first one. */
+export interface OneGateway {
+  readonly ws: string;
+  readonly port: number;
+  readonly metrics: ReturnType<typeof createMetrics>;
   stop(): Promise<void>;
 }
 
@@ -151,15 +166,14 @@ async function runOne({
   readonly keyRing: KeyRing;
   readonly registry: Registry;
   readonly metrics: GatewayDeps['metrics'];
-}): Promise<{ readonly ws: string; readonly port: number; stop(): Promise<void> }> {
+}): Promise<OneGateway> {
   const httpServer = await createHttpServer({ trustedProxies: [] });
   const controller = new AbortController();
-  const verifyToken = (token: string): Promise<AuthenticateResult> =>
-    Promise.resolve(verify(token));
+  const tokens = { verify: (token: string) => Promise.resolve(verify(token)) };
   const running = runGateway(
     {
       ...{ log: createMemoryLog(world.store), codec, logger: silentLogger, clock: Date.now },
-      ...{ verifyToken, verifyKey: () => ({ ok: false, reason: 'refused' }), httpServer, versions },
+      ...{ tokens, httpServer, versions },
       ...{ cursorKey: randomBytes(32), version: '0.0.0', ringEvents: 20_000, metricsToken: null },
       ...{ drainMs: 200, demo: null, ...deps },
     },
@@ -172,6 +186,7 @@ async function runOne({
   });
   return {
     port,
+    metrics: deps.metrics,
     ws: `ws://127.0.0.1:${port}/v1/stream`,
     async stop() {
       controller.abort();
