@@ -63,7 +63,7 @@ async function inspect(context: LogCommandContext, options: InspectOptions): Pro
 }
 
 /** A report for people: a heading, then one indented line per fact. */
-export function picture(report: PartitionReport): string[] {
+function picture(report: PartitionReport): string[] {
   const { owner, term, epoch, covered, sourceLagRecords: lag } = report;
   return [
     `partition ${report.partition}`,

@@ -68,7 +68,7 @@ function batchFault(records: readonly LogRecord[]): Error | null {
 }
 
 /** What a batch counts against `maxBatchBytes`. */
-export function bytesOf(records: readonly LogRecord[]): number {
+function bytesOf(records: readonly LogRecord[]): number {
   let bytes = 0;
   for (const { key, header, value } of records) {
     bytes += key.length + header.length + (value?.length ?? 0);

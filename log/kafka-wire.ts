@@ -225,7 +225,9 @@ export class KafkaWire implements Wire {
     const read = async (fromBeginning: boolean): Promise<number> => {
       const wanted = [{ topic, partitions: [{ partition }], fromBeginning }];
       const [found] = await this.#cluster.fetchTopicsOffset(wanted);
-      return Number(found?.partitions[0]?.offset);
+      const at = Number(found?.partitions[0]?.offset ?? -1);
+      if (!(at >= 0)) throw new Error(`no offset of ${topic}/${partition} in the answer`);
+      return at;
     };
     const first = await read(true);
     return { first, next: await read(false) };

@@ -1,9 +1,12 @@
 // Marks on a real PostgreSQL (test/services/): one statement to read, compare-and-set to move.
 
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startMark, type Mark, type MarkOutcome } from '../../log/mark.js';
 import { moveMarks, readMark, type MarkKey } from '../../log/mark-store.js';
-import { inTransaction, openDatabase, type Database } from '../../runtime/postgres.js';
+import { migrate, migrateDown } from '../../runtime/migrate.js';
+import { packageRoot } from '../../runtime/package-root.js';
+import { asTenant, inTransaction, openDatabase, type Database } from '../../runtime/postgres.js';
 import { epoch, offset, ownerId, seq, tenantId } from '../../schemas/ids.js';
 import { migratedUrl } from './open-embedded.js';
 
@@ -129,5 +132,38 @@ describe('moving', () => {
     const next = await Promise.all([6, 7, 8].map((to) => move(keys, markAt(5), markAt(to))));
     expect(next.filter((outcome) => outcome === 'stored')).toHaveLength(1);
     expect(next.filter((outcome) => outcome === 'ahead')).toHaveLength(2);
+  });
+});
+
+describe('tables', () => {
+  test('a reader of one tenant sees the marks and its own sequences only', async () => {
+    const keys = freshKeys('calls');
+    const lastSeq = new Map([
+      [tenantId('acme'), seq(4)],
+      [tenantId('globex'), seq(9)],
+    ]);
+    await move(keys, startMark, markAt(1, { lastSeq }));
+    const [key] = keys;
+    if (key === undefined) throw new Error('no key');
+    const mark = await asTenant(database, 'acme', (transaction) => readMark(transaction, key));
+    expect(mark).toEqual(markAt(1, { lastSeq: new Map([[tenantId('acme'), seq(4)]]) }));
+  });
+
+  test('the migrations of the log have a way back', async () => {
+    const set = { set: 'log', directory: join(packageRoot(), 'log/migrations') };
+    const own = openDatabase({ url: await migratedUrl(), max: 1, applicationName: 'test' });
+    const tables = async (): Promise<string[]> => {
+      const { rows } = await own.query<{ name: string }>(
+        `select tablename as name from pg_tables where schemaname = 'public' order by 1`,
+      );
+      return rows.map(({ name }) => name);
+    };
+    const before = await tables();
+    expect(before).toContain('mark_sequences');
+    await migrateDown(own, set);
+    expect(await tables()).toEqual(['schema_migrations']);
+    await migrate(own, set);
+    expect(await tables()).toEqual(before);
+    await own.end();
   });
 });
