@@ -48,6 +48,9 @@ export async function projectPartitions(options: PipelineOptions): Promise<void>
   options.signal.addEventListener('abort', closeAll);
   try {
     await readInto(options, lanes);
+    // The reading ended by itself: every partition has a hole. What stood before is still projected.
+    for (const { queue } of lanes.values()) queue.end();
+    await Promise.all(ends);
   } finally {
     options.signal.removeEventListener('abort', closeAll);
     closeAll();

@@ -8,6 +8,7 @@ export class BatchQueue {
   readonly #batches: ValidBatch[] = [];
   #events = 0;
   #closed = false;
+  #ended = false;
   #wakeTaker: (() => void) | null = null;
   #wakePusher: (() => void) | null = null;
 
@@ -27,9 +28,9 @@ export class BatchQueue {
     this.#wakeTaker?.();
   }
 
-  /** All that waits, up to `maxEvents`, as one batch; null once the queue is closed. */
+  /** All that waits, up to `maxEvents`, as one batch; null once the queue is closed, or ended and empty. */
   async take(): Promise<ValidBatch | null> {
-    while (!this.#closed && this.#batches.length === 0) {
+    while (!this.#closed && !this.#ended && this.#batches.length === 0) {
       await new Promise<void>((resolve) => {
         this.#wakeTaker = resolve;
       });
@@ -39,6 +40,12 @@ export class BatchQueue {
     this.#events -= batch?.events.length ?? 0;
     this.#wakePusher?.();
     return batch;
+  }
+
+  /** Nothing more will come; what waits is still taken. */
+  end(): void {
+    this.#ended = true;
+    this.#wakeTaker?.();
   }
 
   /** What waits is dropped: whoever goes on reads it again from the mark. */
