@@ -28,7 +28,7 @@ export interface WebhookContext {
 type Credentials = Readonly<Record<string, string>>;
 
 /** Collects `--credential name=value`. */
-function addCredential(given: string, before: Credentials = {}): Credentials {
+export function addCredential(given: string, before: Credentials = {}): Credentials {
   const equals = given.indexOf('=');
   if (equals < 1) {
     throw new TrunklineError('parameter_invalid', 'a credential is given as name=value');

@@ -113,7 +113,9 @@ export function EndedCalls({ calls, now, chosen, onChoose }: TableProps) {
           {ended.map((call) => (
             <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
               <td class="hide-small">{causeWords(call)}</td>
-              <td class="hide-small right">{call.endedAt === null ? '' : wallTime(call.endedAt)}</td>
+              <td class="hide-small right">
+                {call.endedAt === null ? '' : wallTime(call.endedAt)}
+              </td>
               <td class="right">{callSpan(call, now)}</td>
             </Row>
           ))}

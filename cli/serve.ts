@@ -1,0 +1,206 @@
+// Command line: `trunkline serve` runs all roles, or some, in one process until a signal. In: the
+// configuration. Out: a listening server, a banner, and a clean stop.
+
+import { InvalidArgumentError, type Command } from 'commander';
+
+import { configWith, requireConfig } from './environment.js';
+import { demoSessions, playDemo, prepareDemo, type Demo } from './demo.js';
+import { banner } from './banner.js';
+import { openInstallation, type Installation } from './installation.js';
+import { stationTasks, type Shared } from './stations.js';
+import { serveSystem } from './system.js';
+import { systemClock } from '../runtime/clock.js';
+import { roleNames, type Config, type Role } from '../runtime/config.js';
+import { createHealth, type Health } from '../runtime/health.js';
+import { createHttpServer, type HttpServer } from '../runtime/http.js';
+import { stopOnSignals, supervise, type Task } from '../runtime/lifecycle.js';
+import { createLogger, type Logger } from '../runtime/logger.js';
+import { createMetrics } from '../runtime/metrics.js';
+import { openRegistry } from '../runtime/registry-cache.js';
+import { createJwksVerifier, createLocalTokens, type TokenVerifier } from '../runtime/tokens.js';
+
+interface ServeOptions {
+  readonly demo?: true;
+  readonly roles: readonly Role[];
+  readonly port?: string;
+}
+
+/** Adds `serve`. */
+export function registerServeCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('take webhooks, decide, project and stream: all roles in one process, or some')
+    .option('--demo', 'add a demo tenant and play simulated calls to it')
+    .option('--roles <list>', `comma separated: ${roleNames.join(', ')}`, parseRoles, roleNames)
+    .option('--port <number>', 'instead of TRUNKLINE_PORT')
+    .addHelpText('after', examples)
+    .action((options: ServeOptions) => serve(options));
+}
+
+const examples = `
+Examples:
+  trunkline serve --demo                  everything embedded, with simulated calls
+  trunkline serve                         everything embedded, for your own calls
+  DATABASE_URL=… KAFKA_BROKERS=… trunkline serve --roles ingest
+                                          one role on real services
+Configuration is read from the environment; see docs/configuration.md.`;
+
+function parseRoles(text: string): readonly Role[] {
+  return text.split(',').map((part) => {
+    const role = roleNames.find((name) => name === part.trim());
+    if (role === undefined) {
+      throw new InvalidArgumentError(`"${part}" is none of ${roleNames.join(', ')}`);
+    }
+    return role;
+  });
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const begin = performance.now();
+  const port = options.port === undefined ? {} : { TRUNKLINE_PORT: options.port };
+  // A newcomer at a terminal reads the banner; whoever wants the lines asks for them.
+  const quiet = options.demo === true ? { TRUNKLINE_LOG_LEVEL: 'warn' } : {};
+  const config = requireConfig(configWith(port, quiet));
+  const logger = createLogger({ level: config.TRUNKLINE_LOG_LEVEL });
+  const stop = stopOnSignals({
+    onStop: (name) => {
+      process.stderr.write(`\n${name}: stopping …\n`);
+    },
+  });
+  const installation = await openInstallation(config, logger, 'serve');
+  try {
+    const sites = { installation, logger, signal: stop.signal, begin };
+    await serveInstallation(options, sites);
+  } finally {
+    await installation.close();
+    stop.dispose();
+  }
+}
+
+interface Site {
+  readonly installation: Installation;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly begin: number;
+}
+
+async function serveInstallation(options: ServeOptions, site: Site): Promise<void> {
+  const { installation, logger, signal } = site;
+  const { config, database, databaseUrl, keyRing } = installation;
+  const { roles } = options;
+  const demo = options.demo === true ? await prepareDemo(installation) : null;
+  const metrics = createMetrics();
+  const health = createHealth();
+  const httpServer = await createHttpServer({ trustedProxies: config.TRUNKLINE_TRUSTED_PROXIES });
+  let port = config.TRUNKLINE_PORT;
+  const registry = await openRegistry(
+    { ...{ database, databaseUrl, keyRing, logger, clock: systemClock }, defaultPublicUrl },
+    signal,
+  );
+  function defaultPublicUrl(): string {
+    return config.TRUNKLINE_PUBLIC_URL ?? `http://${config.TRUNKLINE_HOST}:${port}`;
+  }
+  const [codec, log] = await Promise.all([installation.openCodec(), installation.openLog()]);
+  try {
+    const shared: Shared = {
+      ...{ installation, log, codec, registry, httpServer, health, logger, metrics },
+      tokens: await openTokens(config, installation),
+      demo: demo === null ? null : await demoSessions(installation, demo.tenant),
+    };
+    addChecks(health, installation, roles);
+    if (!roles.includes('gateway')) serveSystem(httpServer, { health, metrics, config });
+    const listening = whenReady(roles, async () => {
+      port = await httpServer.listen(config.TRUNKLINE_HOST, port);
+      await registry.refresh();
+      return port;
+    });
+    const tasks: Record<string, Task> = {
+      ...stationTasks(shared, roles, listening.ready),
+      announce: announcing(site, { roles, demo, listening: listening.port }),
+      database: untilGone(installation),
+    };
+    const drainMs = config.TRUNKLINE_DRAIN;
+    await supervise(withServer(tasks, httpServer), { signal, drainMs, logger });
+  } finally {
+    httpServer.close();
+    await log.close();
+  }
+}
+
+/** Stops accepting as soon as the stop begins; what is on its way is still answered. */
+function withServer(tasks: Record<string, Task>, server: HttpServer): Record<string, Task> {
+  return {
+    ...tasks,
+    server: async (signal) => {
+      await aborted(signal);
+      server.stopAccepting();
+    },
+  };
+}
+
+/** Listening begins once webhooks can be taken, so that no provider ever meets a missing route. */
+function whenReady(roles: readonly Role[], listen: () => Promise<number>) {
+  let begin: () => void = () => undefined;
+  const ready = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  if (!roles.includes('ingest')) begin();
+  const port = ready.then(listen);
+  port.catch(() => undefined);
+  return { ready: begin, port };
+}
+
+interface Announcement {
+  readonly roles: readonly Role[];
+  readonly demo: Demo | null;
+  readonly listening: Promise<number>;
+}
+
+/** Says where the product is, and plays the demo's calls. */
+function announcing(site: Site, { roles, demo, listening }: Announcement): Task {
+  const { installation, logger, begin } = site;
+  return async (signal) => {
+    const port = await listening;
+    const { config, masterKey } = installation;
+    const host = config.TRUNKLINE_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUNKLINE_HOST;
+    const url = `http://${host}:${port}`;
+    const tookMs = performance.now() - begin;
+    process.stdout.write(banner({ url, config, roles, demo, masterKey, tookMs }));
+    logger.info({ code: 'listening', port, roles, tookMs: Math.round(tookMs) }, 'ready');
+    if (demo !== null && roles.includes('ingest')) {
+      await playDemo(demo, url, { logger, signal });
+    }
+    await aborted(signal);
+  };
+}
+
+function addChecks(health: Health, { database }: Installation, roles: readonly Role[]): void {
+  health.add('roles', () => ({ status: 'ok', detail: roles.join(', ') }));
+  health.add('postgres', async () => {
+    await database.query('select 1');
+    return { status: 'ok' };
+  });
+}
+
+async function openTokens(config: Config, { masterKey }: Installation): Promise<TokenVerifier> {
+  const settings = {
+    issuer: config.TRUNKLINE_JWT_ISSUER,
+    audience: config.TRUNKLINE_JWT_AUDIENCE,
+  };
+  return config.TRUNKLINE_JWKS_URL === undefined
+    ? createLocalTokens(masterKey.key, settings)
+    : createJwksVerifier(config.TRUNKLINE_JWKS_URL, settings);
+}
+
+/** The embedded server is part of the product: when it ends by itself, so does the process. */
+const untilGone =
+  ({ databaseExited }: Installation): Task =>
+  async (signal) => {
+    await Promise.race([databaseExited, aborted(signal)]);
+  };
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,132 @@
+// Command line: the stations of one process, composed. In: an installation and the roles wanted. Out:
+// tasks for the supervisor. The only place where stations meet.
+
+import { createHmac } from 'node:crypto';
+
+import { runGateway, type GatewayDeps } from '../gateway/main.js';
+import { runIngest } from '../ingest/main.js';
+import type { Codec } from '../log/event-codec.js';
+import type { EventLog } from '../log/event-log.js';
+import { evolver } from '../processors/evolver.js';
+import { runProcessors } from '../processors/main.js';
+import { runProjections } from '../projections/main.js';
+import { createProjections } from '../projections/registry.js';
+import { ProjectionStatus } from '../projections/status.js';
+import { pinnedClock, systemClock, type Clock } from '../runtime/clock.js';
+import type { Config, Role } from '../runtime/config.js';
+import type { Health } from '../runtime/health.js';
+import type { HttpServer } from '../runtime/http.js';
+import type { Task } from '../runtime/lifecycle.js';
+import type { Logger } from '../runtime/logger.js';
+import type { Metrics } from '../runtime/metrics.js';
+import type { Registry } from '../runtime/registry.js';
+import type { TokenVerifier } from '../runtime/tokens.js';
+import type { Installation } from './installation.js';
+import { version } from './version.js';
+
+/** What every station of the process shares. */
+export interface Shared {
+  readonly installation: Installation;
+  readonly log: EventLog;
+  readonly codec: Codec;
+  readonly registry: Registry;
+  readonly httpServer: HttpServer;
+  readonly tokens: TokenVerifier;
+  readonly health: Health;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly demo: GatewayDeps['demo'];
+}
+
+/** The tasks of the roles; `onIngestReady` is called once webhooks can be taken. */
+export function stationTasks(
+  shared: Shared,
+  roles: readonly Role[],
+  onIngestReady: () => void,
+): Readonly<Record<string, Task>> {
+  const makers: Readonly<Record<Role, () => Task>> = {
+    ingest: () => ingestTask(shared, onIngestReady),
+    processors: () => processorsTask(shared),
+    projections: () => projectionsTask(shared),
+    gateway: () => gatewayTask(shared),
+  };
+  return Object.fromEntries(roles.map((role) => [role, makers[role]()]));
+}
+
+function ingestTask(shared: Shared, onReady: () => void): Task {
+  const { installation, httpServer, registry, log, codec, logger, metrics } = shared;
+  const { config, keyRing } = installation;
+  const settings = {
+    dataDirectory: config.TRUNKLINE_DATA,
+    spoolBytes: config.TRUNKLINE_SPOOL_BYTES,
+    appendTimeoutMs: config.TRUNKLINE_APPEND_TIMEOUT,
+    rates: { endpoint: config.TRUNKLINE_ENDPOINT_RATE, address: config.TRUNKLINE_ADDRESS_RATE },
+    drainMs: config.TRUNKLINE_DRAIN,
+  };
+  const parts = { httpServer, registry, keyRing, log, codec, logger, metrics };
+  const clock = ingestClock(config);
+  return (signal) => runIngest({ ...parts, clock, settings, onReady }, signal);
+}
+
+/** Pinned only by a test; a production environment refuses the variable. */
+const ingestClock = (config: Config): Clock =>
+  config.TRUNKLINE_TEST_NOW === undefined
+    ? systemClock
+    : pinnedClock(config.TRUNKLINE_TEST_NOW * 1000);
+
+function processorsTask(shared: Shared): Task {
+  const { installation, log, codec, logger, metrics, health } = shared;
+  const { database, keyRing } = installation;
+  let owned = 0;
+  health.add('processors', () => ({ status: 'ok', detail: `${owned} partitions owned` }));
+  const onAssignment = (partitions: readonly number[]): void => {
+    owned = partitions.length;
+  };
+  return (signal) =>
+    runProcessors({ log, codec, database, keyRing, logger, metrics, onAssignment }, signal);
+}
+
+function projectionsTask(shared: Shared): Task {
+  const { installation, log, codec, logger, metrics, health } = shared;
+  const status = new ProjectionStatus(systemClock);
+  health.add('projections', () => {
+    const { ok, partitions } = status.health();
+    const faulty = partitions.filter(({ state, stuck }) => state === 'stopped' || stuck);
+    const detail = `stopped or stuck: ${faulty.map((one) => one.partition).join(', ')}`;
+    return ok ? { status: 'ok' } : { status: 'failed', detail };
+  });
+  const { database } = installation;
+  const parts = { log, codec, database, evolver, logger, metrics, status };
+  return (signal) => runProjections({ ...parts, clock: systemClock }, signal);
+}
+
+function gatewayTask(shared: Shared): Task {
+  const { installation, log, codec, registry, tokens, httpServer, logger, metrics } = shared;
+  const { config, database, keyRing, masterKey } = installation;
+  const deps: GatewayDeps = {
+    ...{ log, codec, database, keyRing, registry, tokens, httpServer, logger, metrics, version },
+    clock: systemClock,
+    versions: servedVersions(),
+    cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),
+    ringEvents: config.TRUNKLINE_RING_EVENTS,
+    metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
+    drainMs: config.TRUNKLINE_DRAIN,
+    demo: shared.demo,
+  };
+  return (signal) => runGateway(deps, signal);
+}
+
+/** Which version of each read model is served: the one that this program projects. */
+function servedVersions(): GatewayDeps['versions'] {
+  const versions = Object.fromEntries(
+    createProjections(evolver).map(({ name, version: number }) => [name, number]),
+  );
+  const of = (name: string): number => versions[name] ?? 1;
+  return {
+    calls: of('calls'),
+    legs: of('legs'),
+    call_timeline: of('call_timeline'),
+    messages: of('messages'),
+    stats_minute: of('stats_minute'),
+  };
+}
