@@ -2,7 +2,7 @@
 // overlay. Goes out: their rows and the mark of aggregate_state, of one snapshot, in one round trip.
 
 import { TrunklineError } from '../runtime/errors.js';
-import type { Database } from '../runtime/postgres.js';
+import { postgresError, type Database } from '../runtime/postgres.js';
 import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
 import { offset, type Offset, type TenantId } from '../schemas/ids.js';
 import { nameOf } from './overlay.js';
@@ -52,17 +52,18 @@ const text = `with wanted as (
  */
 export function postgresStates(database: Database, version: number): ReadStates {
   return async (partition, refs) => {
-    const { rows } = await database.query<LookupRow>({
-      name: 'processors_lookup',
-      text,
-      values: [
-        refs.map((ref) => ref.tenant),
-        refs.map((ref) => ref.kind),
-        refs.map((ref) => ref.key),
-        version,
-        partition,
-      ],
-    });
+    const values = [
+      refs.map((ref) => ref.tenant),
+      refs.map((ref) => ref.kind),
+      refs.map((ref) => ref.key),
+      version,
+      partition,
+    ];
+    const { rows } = await database
+      .query<LookupRow>({ name: 'processors_lookup', text, values })
+      .catch((thrown: unknown) => {
+        throw postgresError(thrown);
+      });
     const states = new Map<string, AggregateState>();
     for (const row of rows) {
       const { tenant_id: tenant, kind, key } = row;

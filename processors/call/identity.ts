@@ -14,13 +14,19 @@ export interface Linked {
   readonly sessionRef: string | null;
 }
 
-const digest = (
-  kind: string,
-  tenant: TenantId,
-  provider: ProviderName,
-  reference: string,
-): string =>
-  hash('sha256', `${kind}\0${tenant}\0${provider}\0${reference}`, 'base64url').slice(0, 22);
+/** Digests by name: a call is folded again for each of its facts, its ids stay the same. */
+const digests = new Map<string, string>();
+const maxDigests = 10_000;
+
+function digest(kind: string, tenant: TenantId, provider: ProviderName, reference: string): string {
+  const name = `${kind}\0${tenant}\0${provider}\0${reference}`;
+  const known = digests.get(name);
+  if (known !== undefined) return known;
+  if (digests.size >= maxDigests) digests.clear();
+  const made = hash('sha256', name, 'base64url').slice(0, 22);
+  digests.set(name, made);
+  return made;
+}
 
 /** One canonical id per call: 132 bits of a hash of tenant, provider and root reference. */
 export const callIdOf = (tenant: TenantId, provider: ProviderName, rootRef: string): CallId =>

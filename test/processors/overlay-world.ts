@@ -162,7 +162,7 @@ export class OverlayWorld {
   deliverRead(): void {
     const at = this.#reads.findIndex(({ snapshot }) => snapshot !== null);
     const [read] = at < 0 ? [] : this.#reads.splice(at, 1);
-    if (read?.snapshot == null) return;
+    if (read === undefined || read.snapshot === null) return;
     const torn = this.reading === 'A9 rows, then mark';
     read.resolve(torn ? { ...read.snapshot, mark: offset(this.#store.mark) } : read.snapshot);
   }

@@ -8,20 +8,19 @@ import type { SealedFact } from '../../processors/seal.js';
 import { fact, note } from './facts.js';
 import { OverlayWorld, readings, StaleState, type Reading } from './overlay-world.js';
 
-const ops = [
-  'decide',
-  'execute',
-  'deliver',
-  'ack',
-  'project',
-  'catchUp',
-  'takeOver',
-  'failOver',
-  'revoke',
-] as const;
+type Op =
+  | 'decide'
+  | 'execute'
+  | 'deliver'
+  | 'ack'
+  | 'project'
+  | 'catchUp'
+  | 'takeOver'
+  | 'failOver'
+  | 'revoke';
 
 interface Step {
-  readonly op: (typeof ops)[number];
+  readonly op: Op;
   readonly leg: number;
   readonly parent: number;
   readonly count: number;
@@ -30,9 +29,12 @@ interface Step {
 const step: fc.Arbitrary<Step> = fc.record({
   op: fc.oneof(
     // Runs of these make lookups and commits overlap; the rest happens now and then.
-    { weight: 20, arbitrary: fc.constantFrom('decide', 'execute', 'deliver', 'ack', 'project') },
-    { weight: 2, arbitrary: fc.constantFrom('catchUp', 'revoke') },
-    { weight: 1, arbitrary: fc.constantFrom('takeOver', 'failOver') },
+    {
+      weight: 20,
+      arbitrary: fc.constantFrom<Op[]>('decide', 'execute', 'deliver', 'ack', 'project'),
+    },
+    { weight: 2, arbitrary: fc.constantFrom<Op[]>('catchUp', 'revoke') },
+    { weight: 1, arbitrary: fc.constantFrom<Op[]>('takeOver', 'failOver') },
   ),
   leg: fc.integer({ min: 0, max: 2 }),
   parent: fc.integer({ min: 0, max: 5 }),

@@ -95,6 +95,10 @@ test('all samples, one process after the other: nothing twice, nothing skipped, 
     expect(factIds(stored[name] ?? '')).toEqual(factIds(JSON.stringify(state)));
   }
   expect(station.lines.filter(({ code }) => code === 'fact_parked')).toEqual([]);
+  const metrics = await station.metrics.metrics();
+  expect(metrics).toContain('trunkline_processors_unattributed_facts_total 0');
+  expect(metrics).toContain('trunkline_processors_ownership_ends_total{reason="loss"} 0');
+  expect(metrics).toMatch(/trunkline_processors_takes_total [12]\n/);
 });
 
 test('the lookup reads aliases, the calls behind them and the mark in one statement', async () => {
@@ -178,6 +182,21 @@ describe('a fact that cannot be processed', () => {
       body: { sourceTopic: 'deliveries', sourceOffset: 0 },
     });
     expect(JSON.stringify([events, station.lines])).not.toContain('5550100');
+  });
+
+  test('is parked when its outputs are larger than a batch, and later ones decide without it', async () => {
+    station = new Station(database, { maxBatchBytes: 12_000 });
+    run(station.processors());
+    const large = { ...clear, factId: factId('f2'), details: { said: 'x'.repeat(12_000) } };
+    await station.record([clear]);
+    await station.record([large]);
+    await station.record([{ ...clear, factId: factId('f3') }]);
+    const events = await station.untilEvents(4);
+    expect(events.slice(1)).toMatchObject([
+      { body: { type: 'call.noted', fact: { factId: 'f1' } } },
+      { body: { type: 'fact.parked', errorCode: 'outputs_too_large' } },
+      { body: { type: 'call.noted', fact: { factId: 'f3' }, after: { factCount: 2 } } },
+    ]);
   });
 
   test('is told when it is not understood, in the timeline of the leg it names', async () => {

@@ -38,15 +38,22 @@ const listening = (lines: Record<string, unknown>[]): Logger => {
 };
 
 export class Station {
-  readonly store = new MemoryStore({ partitions });
+  readonly store: MemoryStore;
   readonly lines: Record<string, unknown>[] = [];
-  readonly metrics = createMetrics();
+  /** Of the process started last. */
+  metrics = createMetrics();
 
-  constructor(readonly database: Database) {}
+  constructor(
+    readonly database: Database,
+    options: { readonly maxBatchBytes?: number } = {},
+  ) {
+    this.store = new MemoryStore({ partitions, ...options });
+  }
 
   /** One process; `stop` ends it cleanly. */
   processors(more: { readonly maxInputs?: number; readonly maxOverlay?: number } = {}) {
     const controller = new AbortController();
+    this.metrics = createMetrics();
     const running = runProcessors(
       {
         log: createMemoryLog(this.store),
@@ -54,7 +61,7 @@ export class Station {
         database: this.database,
         keyRing,
         logger: listening(this.lines),
-        metrics: createMetrics(),
+        metrics: this.metrics,
         ...more,
       },
       controller.signal,

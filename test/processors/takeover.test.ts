@@ -17,10 +17,11 @@ const ref = (key: string): AggregateRef => ({ tenant: acme, kind: 'call', key })
 /** Every event leaves a trace: one folded twice or left out shows. */
 const tracing: Evolver = {
   version: 1,
-  touched: (event) => [...event.eventId.slice(1)].map(ref),
-  evolve: (_ref, state, event) => ({
-    trace: `${String(state?.['trace'] ?? '')}${event.eventId[0] ?? ''}`,
-  }),
+  touched: (event) => Array.from(event.eventId.slice(1), (key) => ref(key)),
+  evolve(_ref, state, event) {
+    const before = state as { readonly trace: string } | null;
+    return { trace: `${before?.trace ?? ''}${event.eventId.charAt(0)}` };
+  },
 };
 
 const codec = {

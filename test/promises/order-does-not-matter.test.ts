@@ -3,8 +3,11 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { callStateOf, foldedOf } from '../../processors/call/state.js';
 import type { Whose } from '../../processors/decide-input.js';
+import { nameOf } from '../../processors/overlay.js';
 import { sealFacts, type SealedFact } from '../../processors/seal.js';
+import type { AggregateState } from '../../schemas/aggregates.js';
 import type { StoredCallFact } from '../../schemas/call-state.js';
 import {
   callStatuses,
@@ -14,7 +17,7 @@ import {
 } from '../../schemas/facts.js';
 import { factId, messageId } from '../../schemas/ids.js';
 import { stored } from '../ingest/stored-deliveries.js';
-import { fact, mapped, telnyx, testKeyRing, twilio, whoseOf } from '../processors/facts.js';
+import { acme, fact, mapped, telnyx, testKeyRing, twilio, whoseOf } from '../processors/facts.js';
 import { PureWorld } from '../processors/pure-world.js';
 
 /** Deliveries received one second after the other, in this order, whatever order they come in. */
@@ -208,6 +211,24 @@ test('any set of facts whatever ends the same in any order', () => {
       },
     ),
     { numRuns: 1500 },
+  );
+});
+
+test('what the events say is what the stored state folds to', () => {
+  fc.assert(
+    fc.property(anyFacts, (facts) => {
+      const world = new PureWorld();
+      for (const one of facts) {
+        world.takeCall(twilio, one);
+        for (const { view, timeline } of world.outcome) {
+          const state = world.states.get(nameOf({ tenant: acme, kind: 'call', key: view.callId }));
+          const fresh: unknown = JSON.parse(JSON.stringify(state));
+          const folded = foldedOf(acme, callStateOf(fresh as AggregateState));
+          expect({ view, timeline }).toEqual(folded);
+        }
+      }
+    }),
+    { numRuns: 300 },
   );
 });
 
