@@ -1,0 +1,236 @@
+// `trunkline endpoint`: where providers deliver. In: the registry and credentials, which are sealed
+// before they are stored and never printed. Out: the webhook URL to paste at the provider.
+
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { z } from 'zod';
+
+import { providers } from '../ingest/providers/registry.js';
+import { parseCidr } from '../runtime/client-address.js';
+import { TrunklineError } from '../runtime/errors.js';
+import { defaultGraceMs, type EndpointRow } from '../runtime/registry-store.js';
+import { providerNames, type ProviderName } from '../schemas/facts.js';
+import { parseEndpointId, type EndpointId, type TenantId } from '../schemas/ids.js';
+import {
+  durationOption,
+  moment,
+  printRows,
+  standing,
+  tenantOption,
+  withRegistry,
+  type CliContext,
+} from './context.js';
+
+type Credentials = Readonly<Record<string, string>>;
+
+interface CredentialOptions {
+  readonly credential?: Credentials;
+  readonly credentials?: string;
+  readonly json?: true;
+}
+
+interface AddOptions extends CredentialOptions {
+  readonly tenant: TenantId;
+  readonly provider: ProviderName;
+  readonly name?: string;
+  readonly url?: string;
+  readonly allow?: readonly string[];
+  readonly rate?: number;
+}
+
+const examples = `
+Examples:
+  $ trunkline endpoint add --tenant acme --provider twilio --credential authToken=…
+  $ trunkline endpoint add --tenant acme --provider telnyx --credential publicKeyBase64=…
+  $ trunkline endpoint add --tenant acme --provider twilio --credentials - < secrets.json`;
+
+/** Adds `endpoint add`, `list`, `show`, `rotate` and `revoke`. */
+export function registerEndpointCommands(program: Command, context: CliContext): void {
+  const endpoint = program
+    .command('endpoint')
+    .description('webhook endpoints: add, list, show, rotate, revoke');
+  registerAdd(endpoint, context);
+  registerReads(endpoint, context);
+  registerChanges(endpoint, context);
+}
+
+const takesCredentials = (command: Command): Command =>
+  command
+    .option('--credential <name=value>', 'a credential; repeatable', addCredential)
+    .option('--credentials <file>', 'JSON object of credentials; - reads standard input');
+
+function registerAdd(endpoint: Command, context: CliContext): void {
+  takesCredentials(endpoint.command('add'))
+    .description('add an endpoint and print the URL to paste at the provider')
+    .requiredOption('--tenant <tenant>', 'whose deliveries arrive there', tenantOption)
+    .addOption(
+      new Option('--provider <name>', 'who delivers').choices(providerNames).makeOptionMandatory(),
+    )
+    .option('--name <name>', 'for people; default: the provider')
+    .option(
+      '--url <base>',
+      'public base URL of this endpoint; default: TRUNKLINE_PUBLIC_URL',
+      baseUrl,
+    )
+    .option('--allow <cidr>', 'source network that may deliver; repeatable', addNetwork)
+    .option('--rate <number>', 'deliveries per second', positiveInteger)
+    .option('--json', 'one JSON document')
+    .addHelpText('after', examples)
+    .action(async (options: AddOptions) => {
+      const credentials = await readCredentials(context, options.provider, options);
+      await withRegistry(context, 'endpoint add', async (store) => {
+        const row = await store.addEndpoint({
+          tenant: options.tenant,
+          provider: options.provider,
+          name: options.name ?? options.provider,
+          publicBaseUrl: options.url ?? null,
+          credentials,
+          allow: options.allow ?? [],
+          ratePerSecond: options.rate ?? null,
+        });
+        printOne(context, row, options.json);
+      });
+    });
+}
+
+function registerReads(endpoint: Command, context: CliContext): void {
+  endpoint
+    .command('list')
+    .description('endpoints of one tenant or of all')
+    .option('--tenant <tenant>', 'only this tenant', tenantOption)
+    .option('--json', 'one JSON document')
+    .action((options: { tenant?: TenantId; json?: true }) =>
+      withRegistry(context, 'endpoint list', async (store) => {
+        printRows(context, await store.listEndpoints(options.tenant ?? null), {
+          json: options.json,
+          columns: {
+            TENANT: (row) => row.tenant,
+            ENDPOINT: (row) => row.id,
+            PROVIDER: (row) => row.provider,
+            NAME: (row) => row.name,
+            STATE: (row) => standing(row),
+            CREATED: (row) => moment(row.createdAt),
+          },
+          empty: 'no endpoint yet; see: trunkline endpoint add --help',
+        });
+      }),
+    );
+  endpoint
+    .command('show')
+    .description('one endpoint, with the URL to paste at the provider')
+    .argument('<endpoint>', 'its id', endpointArgument)
+    .option('--json', 'one JSON document')
+    .action((id: EndpointId, options: { json?: true }) =>
+      withRegistry(context, 'endpoint show', async (store) => {
+        printOne(context, await store.findEndpoint(id), options.json);
+      }),
+    );
+}
+
+function registerChanges(endpoint: Command, context: CliContext): void {
+  takesCredentials(endpoint.command('rotate'))
+    .description('take new credentials; the old ones are accepted for the grace period')
+    .argument('<endpoint>', 'its id', endpointArgument)
+    .option('--grace <duration>', 'at most 7d', durationOption, defaultGraceMs)
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ trunkline endpoint rotate ep_… --credential authToken=… --grace 2h',
+    )
+    .action((id: EndpointId, options: CredentialOptions & { readonly grace: number }) =>
+      withRegistry(context, 'endpoint rotate', async (store) => {
+        const { provider } = await store.findEndpoint(id);
+        const credentials = await readCredentials(context, provider, options);
+        printOne(context, await store.rotateEndpoint(id, credentials, options.grace), options.json);
+      }),
+    );
+  endpoint
+    .command('revoke')
+    .description('take an endpoint out of use at once: it answers 404')
+    .argument('<endpoint>', 'its id', endpointArgument)
+    .option('--json', 'one JSON document')
+    .action((id: EndpointId, options: { json?: true }) =>
+      withRegistry(context, 'endpoint revoke', async (store) => {
+        printOne(context, await store.revokeEndpoint(id), options.json);
+      }),
+    );
+}
+
+function printOne(context: CliContext, row: EndpointRow, json: true | undefined): void {
+  const webhookUrl = `${row.publicBaseUrl ?? context.publicUrl}/v1/webhooks/${row.id}`;
+  if (json === true) {
+    context.print(JSON.stringify({ ...row, webhookUrl }));
+    return;
+  }
+  const lines: Readonly<Record<string, string>> = {
+    endpoint: row.id,
+    tenant: row.tenant,
+    provider: row.provider,
+    name: row.name,
+    state: standing(row),
+    credentials: `${row.credentials} accepted now`,
+    allow: row.allow.length === 0 ? 'every address' : row.allow.join(', '),
+    rate: row.ratePerSecond === null ? 'default' : `${row.ratePerSecond}/s`,
+    webhook: webhookUrl,
+  };
+  for (const [name, value] of Object.entries(lines)) context.print(`${name.padEnd(12)}${value}`);
+  if (row.revokedAt === null) context.note(`paste the webhook URL at ${row.provider}`);
+}
+
+/** From `--credential` or `--credentials`; checked against what the provider's scheme needs. */
+async function readCredentials(
+  context: CliContext,
+  provider: ProviderName,
+  options: CredentialOptions,
+): Promise<Credentials> {
+  const given =
+    options.credential ??
+    (options.credentials === undefined ? {} : await readFile(context, options.credentials));
+  const parsed = providers[provider].credentialSchema.safeParse(given);
+  if (parsed.success) return given;
+  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new TrunklineError(
+    'parameter_invalid',
+    `credentials of ${provider}: ${faults.join('; ')}. Give them as --credential name=value`,
+  );
+}
+
+async function readFile(context: CliContext, file: string): Promise<Credentials> {
+  const text = await context.readText(file);
+  try {
+    return z.record(z.string(), z.string()).parse(JSON.parse(text));
+  } catch {
+    // The cause would quote the file.
+    throw new TrunklineError('parameter_invalid', `${file} is no JSON object of strings`);
+  }
+}
+
+function addCredential(text: string, before: Credentials = {}): Credentials {
+  const equals = text.indexOf('=');
+  // The text is a secret: it is not repeated.
+  if (equals < 1) throw new InvalidArgumentError('A credential is name=value.');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+function endpointArgument(text: string): EndpointId {
+  const id = parseEndpointId(text);
+  if (id === null) throw new InvalidArgumentError('An endpoint id begins with ep_.');
+  return id;
+}
+
+function baseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:/.test(text)) {
+    throw new InvalidArgumentError('A base URL begins with https:// or http://.');
+  }
+  return text;
+}
+
+function addNetwork(text: string, before: readonly string[] = []): readonly string[] {
+  if (parseCidr(text) === null)
+    throw new InvalidArgumentError('A network is an address or a CIDR.');
+  return [...before, text];
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('A rate is a whole number ≥ 1.');
+  return Number(text);
+}

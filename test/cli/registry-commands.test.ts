@@ -1,0 +1,179 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CliContext } from '../../cli/context.js';
+import { registerEndpointCommands } from '../../cli/endpoint.js';
+import { registerKeyCommands } from '../../cli/key.js';
+import { registerTenantCommands } from '../../cli/tenant.js';
+import { registerTokenCommands } from '../../cli/token.js';
+import { parseApiKey } from '../../runtime/api-keys.js';
+import { createKeyRing } from '../../runtime/keys.js';
+import { createPostgresKeyStore } from '../../runtime/key-store.js';
+import { migrate } from '../../runtime/migrate.js';
+import { packageRoot } from '../../runtime/package-root.js';
+import { openDatabase } from '../../runtime/postgres.js';
+import type { Database } from '../../runtime/postgres.js';
+import { createRegistryStore } from '../../runtime/registry-store.js';
+import { createLocalTokens } from '../../runtime/tokens.js';
+import { postgresUrl } from '../services/services.js';
+
+const masterKey = Buffer.alloc(32, 5);
+const settings = { issuer: 'trunkline', audience: 'trunkline' };
+const secret = 'a-very-secret-token';
+
+let database: Database;
+let printed: string[] = [];
+let notes: string[] = [];
+let closed = 0;
+
+beforeAll(async () => {
+  database = openDatabase({ url: await postgresUrl(), max: 2, applicationName: 'test' });
+  await migrate(database, {
+    set: 'runtime',
+    directory: join(packageRoot(), 'runtime/migrations'),
+  });
+});
+afterAll(() => database.end());
+
+const context: CliContext = {
+  openRegistry: async () => ({
+    store: createRegistryStore(
+      database,
+      createKeyRing(masterKey, createPostgresKeyStore(database)),
+    ),
+    close: async () => {
+      closed++;
+    },
+  }),
+  openTokens: () => createLocalTokens(masterKey, settings),
+  publicUrl: 'https://hooks.example.com',
+  readText: async () => JSON.stringify({ authToken: secret }),
+  print: (line) => printed.push(line),
+  note: (line) => notes.push(line),
+};
+
+async function run(...args: string[]): Promise<string> {
+  printed = [];
+  notes = [];
+  const program = new Command('trunkline');
+  const silent = { writeErr: (text: string) => notes.push(text), writeOut: () => undefined };
+  const quiet = (command: Command): void => {
+    command.exitOverride().configureOutput(silent);
+    command.commands.forEach(quiet);
+  };
+  registerTenantCommands(program, context);
+  registerEndpointCommands(program, context);
+  registerKeyCommands(program, context);
+  registerTokenCommands(program, context);
+  quiet(program);
+  await program.parseAsync(args, { from: 'user' });
+  return printed.join('\n');
+}
+
+const json = async (...args: string[]): Promise<Record<string, unknown>> =>
+  JSON.parse(await run(...args, '--json')) as Record<string, unknown>;
+
+describe('the registry commands', () => {
+  it('add and list tenants', async () => {
+    expect(await run('tenant', 'list')).toBe('');
+    expect(notes.join()).toContain('trunkline tenant add');
+    expect(await run('tenant', 'add', 'acme', '--name', 'Acme')).toBe('added tenant acme');
+    expect(await run('tenant', 'add', 'acme')).toBe('tenant acme is there already');
+    expect(await run('tenant', 'list')).toMatch(/^TENANT +NAME +CREATED\nacme +Acme +2/);
+    await expect(run('tenant', 'add', 'Not_A_Tenant')).rejects.toThrow(/lower-case/);
+  });
+
+  it('add an endpoint and print its webhook URL, never its credentials', async () => {
+    const made = await run(
+      ...['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'],
+      ...['--credential', `authToken=${secret}`, '--allow', '203.0.113.0/24'],
+    );
+    const [, id] = /\/v1\/webhooks\/(ep_\w+)/.exec(made) ?? [];
+    expect(made).toContain(`https://hooks.example.com/v1/webhooks/${id ?? ''}`);
+    const everything = [
+      made,
+      await run('endpoint', 'list'),
+      await run('endpoint', 'show', id ?? ''),
+    ];
+    expect(everything.join('\n')).not.toContain(secret);
+    expect(await json('endpoint', 'show', id ?? '')).toMatchObject({
+      allow: ['203.0.113.0/24'],
+      credentials: 1,
+    });
+  });
+
+  it('take credentials from a file and check them', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider'];
+    expect(await json(...add, 'twilio', '--credentials', '-')).toMatchObject({ credentials: 1 });
+    const wrong = run(...add, 'telnyx', '--credential', `publicKeyBase64=${secret}`);
+    await expect(wrong).rejects.toThrow(/publicKeyBase64/);
+    await expect(wrong).rejects.not.toThrow(secret);
+    await expect(run(...add, 'twilio')).rejects.toThrow(/--credential name=value/);
+    await expect(run(...add, 'twilio', '--credential', secret)).rejects.toThrow(/name=value/);
+    await expect(run(...add, 'nobody')).rejects.toThrow(/Allowed choices/);
+    const nowhere = ['endpoint', 'add', '--tenant', 'nobody', '--provider', 'twilio'];
+    await expect(run(...nowhere, '--credentials', '-')).rejects.toMatchObject({
+      code: 'not_found',
+    });
+  });
+
+  it('rotate and revoke an endpoint', async () => {
+    const add = [
+      'endpoint',
+      'add',
+      '--tenant',
+      'acme',
+      '--provider',
+      'twilio',
+      '--credentials',
+      '-',
+    ];
+    const { id } = await json(...add);
+    const rotated = await json(
+      'endpoint',
+      'rotate',
+      String(id),
+      '--credentials',
+      '-',
+      '--grace',
+      '2h',
+    );
+    expect(rotated).toMatchObject({ credentials: 2 });
+    expect(await json('endpoint', 'revoke', String(id))).toMatchObject({ id });
+    expect(await run('endpoint', 'show', String(id))).toContain('revoked');
+    const again = run('endpoint', 'rotate', String(id), '--credentials', '-');
+    await expect(again).rejects.toThrow(/no live endpoint/);
+  });
+
+  it('make a key, show it once, rotate and revoke it', async () => {
+    const key = await run('key', 'add', '--tenant', 'acme', '--role', 'viewer', '--ttl', '90d');
+    const { id = '' } = parseApiKey(key) ?? {};
+    expect(id).not.toBe('');
+    expect(await run('key', 'list')).not.toContain(key);
+    const next = await json('key', 'rotate', id);
+    expect(parseApiKey(String(next['key']))?.id).toBe(next['id']);
+    expect(await run('key', 'list', '--tenant', 'acme')).toMatch(new RegExp(`${id}.*ends .*`));
+    expect(await run('key', 'revoke', String(next['id']))).toContain('revoked key');
+    await expect(run('key', 'revoke', 'none')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('issue a token that verifies', async () => {
+    const token = await run('token', '--tenant', 'acme', '--role', 'manager', '--ttl', '10m');
+    const tokens = await createLocalTokens(masterKey, settings);
+    expect(await tokens.verify(token)).toMatchObject({
+      ok: true,
+      claims: { tenant: 'acme', role: 'manager', subject: 'cli' },
+    });
+    await expect(run('token', 'issue', '--tenant', 'acme', '--ttl', '1y')).rejects.toThrow(
+      /duration/,
+    );
+    await expect(run('token', '--tenant', 'acme', '--ttl', '40d')).rejects.toThrow(/30 days/);
+  });
+
+  it('close what they opened, also when they fail', async () => {
+    closed = 0;
+    await run('tenant', 'list');
+    await expect(run('key', 'revoke', 'none')).rejects.toThrow();
+    expect(closed).toBe(2);
+  });
+});
