@@ -31,8 +31,7 @@ const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
 
 /** True when the role has the permission; a role this table does not know has none. */
 export function isAllowed(role: RoleName, permission: Permission): boolean {
-  const granted: ReadonlySet<Permission> | undefined = permissions[role];
-  return granted?.has(permission) ?? false;
+  return Object.hasOwn(permissions, role) && permissions[role].has(permission);
 }
 
 /** How personal fields are shown: `masked`, or `open` with numbers and texts in the clear. */

@@ -62,7 +62,8 @@ function answerOf({ answer }: Route): object {
 
 function parametersOf(route: Route, place: 'path' | 'query'): object[] {
   const object = place === 'path' ? route.params : route.query;
-  return Object.entries(object.shape).map(([name, schema]) => ({
+  const shape: Readonly<Record<string, z.core.$ZodType>> = object.shape;
+  return Object.entries(shape).map(([name, schema]) => ({
     name,
     in: place,
     required: place === 'path' || !z.safeParse(schema, undefined).success,
@@ -88,6 +89,8 @@ function problemsOf(route: Route): Record<string, object> {
 }
 
 function schemaOf(schema: z.core.$ZodType, io: 'input' | 'output'): object {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
-  return rest;
+  const schemaWithDialect = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return Object.fromEntries(
+    Object.entries(schemaWithDialect).filter(([name]) => name !== '$schema'),
+  );
 }

@@ -2,20 +2,12 @@
 // carry them, and the position the rows stand at. Rows and position come from one transaction
 // (repeatable read), every query has the tenant predicate, and row-level security stands behind it.
 
-import { z } from 'zod';
-
 import type { Transaction } from '../runtime/postgres.js';
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
-import {
-  callStatuses,
-  failureCauses,
-  messageStatuses,
-  providerNames,
-  type Direction,
-} from '../schemas/facts.js';
-import { callId, factId, legId, messageId, subjectId, type TenantId } from '../schemas/ids.js';
+import type { Direction } from '../schemas/facts.js';
+import type { TenantId } from '../schemas/ids.js';
 import type { StatsItem } from '../schemas/live-frames.js';
-import type { Party, Sealed } from '../schemas/sealed.js';
+import { messageOf, readCallRow, readLegRow, statsOf, timelineOf } from './rows.js';
 
 /** Names of the read models the gateway reads, as their marks name them. */
 export const servedModels = ['calls', 'legs', 'call_timeline', 'messages', 'stats_minute'] as const;
@@ -55,95 +47,6 @@ export async function readPosition(
     seq: Math.min(...rows.map((row) => row.seq ?? 0)),
   };
 }
-
-const sealed = z.object({
-  keyId: z.string(),
-  nonce: z.string(),
-  ciphertext: z.string(),
-  tag: z.string(),
-});
-const party = z.object({ subjectId: z.string(), masked: z.string(), number: sealed });
-const directions = z.enum(['inbound', 'outbound']).nullable();
-const json = <T extends z.ZodType>(schema: T) =>
-  z
-    .string()
-    .transform((text): unknown => JSON.parse(text))
-    .pipe(schema);
-const partyCell = json(party)
-  .nullable()
-  .transform((cell): Party | null =>
-    cell === null ? null : { ...cell, subjectId: subjectId(cell.subjectId) },
-  );
-const details = json(z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])));
-const time = z.number();
-
-const endColumns = {
-  status: z.enum(callStatuses),
-  cause: z.enum(failureCauses).nullable(),
-  provider_code: z.string().nullable(),
-  direction: directions,
-  from_party: partyCell,
-  to_party: partyCell,
-  started_at: time,
-  answered_at: time.nullable(),
-  ended_at: time.nullable(),
-  duration_sec: z.number().nullable(),
-};
-const callRow = z.object({
-  ...endColumns,
-  id: z.string(),
-  provider: z.enum(providerNames),
-  entered_at: time,
-  reason: z.string().nullable(),
-  source_fact: z.string().nullable(),
-  inferred: z.boolean(),
-  ringing_at: time.nullable(),
-  amd: z.string().nullable(),
-  recordings: z.number(),
-  fact_count: z.number(),
-  refused_count: z.number(),
-});
-const legRow = z.object({
-  ...endColumns,
-  call_id: z.string(),
-  leg_id: z.string(),
-  leg_ref: z.string(),
-  parent_ref: z.string().nullable(),
-  is_primary: z.boolean(),
-});
-const messageRow = z.object({
-  id: z.string(),
-  provider: z.enum(providerNames),
-  direction: directions,
-  status: z.enum(messageStatuses),
-  provider_status: z.string(),
-  provider_code: z.string().nullable(),
-  opt_out: z.enum(['stop', 'start', 'help']).nullable(),
-  from_party: partyCell,
-  to_party: partyCell,
-  body: json(sealed).nullable(),
-  media_count: z.number(),
-  created_at: time,
-  updated_at: time,
-  fact_count: z.number(),
-});
-const timelineRow = z.object({
-  entry_id: z.string(),
-  type: z.string(),
-  leg_ref: z.string().nullable(),
-  status: z.enum(callStatuses).nullable(),
-  phase: z.union([z.literal(0), z.literal(1), z.literal(2)]),
-  at_us: z.number(),
-  order_seq: z.number(),
-  occurred_at: time.nullable(),
-  received_at: time,
-  inferred: z.boolean(),
-  late: z.boolean(),
-  refused: z.string().nullable(),
-  reason: z.string().nullable(),
-  provider_code: z.string().nullable(),
-  details,
-});
 
 const callColumns = `id, provider, status, entered_at, reason, source_fact, inferred, cause,
   provider_code, direction, from_party, to_party, started_at, ringing_at, answered_at, ended_at,
@@ -225,24 +128,7 @@ export async function readTimeline(
       order by phase, at_us, order_seq, entry_id limit ${where.bind(page.limit)}`,
     where.values,
   );
-  return rows.map((row): TimelineEntry => {
-    const cells = timelineRow.parse(row);
-    return {
-      entryId: cells.entry_id,
-      type: cells.type,
-      legRef: cells.leg_ref,
-      status: cells.status,
-      order: { phase: cells.phase, atUs: cells.at_us, seq: cells.order_seq },
-      occurredAt: cells.occurred_at,
-      receivedAt: cells.received_at,
-      inferred: cells.inferred,
-      late: cells.late,
-      refused: cells.refused,
-      reason: cells.reason,
-      providerCode: cells.provider_code,
-      details: cells.details,
-    };
-  });
+  return rows.map(timelineOf);
 }
 
 /** A page of messages, newest first. */
@@ -281,23 +167,6 @@ export async function readStats(
     values: [tenant, span.after, span.before, span.limit],
   });
   return rows.map(statsOf).reverse();
-}
-
-function statsOf(row: Readonly<Record<string, number>>): StatsItem {
-  const count = (name: string): number => row[name] ?? 0;
-  return {
-    minute: new Date(count('minute')).toISOString(),
-    started: count('started'),
-    answered: count('answered'),
-    completed: count('completed'),
-    failed: count('failed'),
-    inboundMessages: count('inbound_messages'),
-    outboundMessages: count('outbound_messages'),
-    duplicates: count('duplicates'),
-    refused: count('refused'),
-    notUnderstood: count('not_understood'),
-    parked: count('parked'),
-  };
 }
 
 /** Conditions of one statement; values only ever as bound parameters, the tenant always first. */
@@ -344,7 +213,7 @@ async function withLegs(
   tenant: TenantId,
   rows: readonly unknown[],
 ): Promise<readonly CallView[]> {
-  const calls = rows.map((row) => callRow.parse(row));
+  const calls = rows.map(readCallRow);
   if (calls.length === 0) return [];
   const { rows: legRows } = await transaction.query({
     name: 'gateway_legs',
@@ -355,69 +224,10 @@ async function withLegs(
   });
   const legs = new Map<string, LegView[]>();
   for (const row of legRows) {
-    const cells = legRow.parse(row);
-    const known = legs.get(cells.call_id) ?? [];
-    known.push(legOf(cells));
-    legs.set(cells.call_id, known);
+    const { callId, leg } = readLegRow(row);
+    const known = legs.get(callId) ?? [];
+    known.push(leg);
+    legs.set(callId, known);
   }
-  return calls.map((cells) => callOf(cells, legs.get(cells.id) ?? []));
-}
-
-const endOf = (cells: z.output<typeof legRow> | z.output<typeof callRow>) => ({
-  status: cells.status,
-  cause: cells.cause,
-  providerCode: cells.provider_code,
-  direction: cells.direction,
-  from: cells.from_party,
-  to: cells.to_party,
-  startedAt: cells.started_at,
-  answeredAt: cells.answered_at,
-  endedAt: cells.ended_at,
-  durationSec: cells.duration_sec,
-});
-
-const legOf = (cells: z.output<typeof legRow>): LegView => ({
-  ...endOf(cells),
-  legId: legId(cells.leg_id),
-  legRef: cells.leg_ref,
-  parentRef: cells.parent_ref,
-  primary: cells.is_primary,
-});
-
-const callOf = (cells: z.output<typeof callRow>, legs: readonly LegView[]): CallView => ({
-  ...endOf(cells),
-  callId: callId(cells.id),
-  provider: cells.provider,
-  enteredAt: cells.entered_at,
-  reason: cells.reason,
-  sourceFact: cells.source_fact === null ? null : factId(cells.source_fact),
-  inferred: cells.inferred,
-  ringingAt: cells.ringing_at,
-  amd: cells.amd,
-  recordings: cells.recordings,
-  legs,
-  factCount: cells.fact_count,
-  refusedCount: cells.refused_count,
-  mergedInto: null,
-});
-
-function messageOf(row: unknown): MessageView {
-  const cells = messageRow.parse(row);
-  const body: Sealed | null = cells.body;
-  return {
-    messageId: messageId(cells.id),
-    provider: cells.provider,
-    direction: cells.direction,
-    status: cells.status,
-    providerStatus: cells.provider_status,
-    providerCode: cells.provider_code,
-    optOut: cells.opt_out,
-    from: cells.from_party,
-    to: cells.to_party,
-    body,
-    mediaCount: cells.media_count,
-    createdAt: cells.created_at,
-    updatedAt: cells.updated_at,
-    factCount: cells.fact_count,
-  };
+  return calls.map((call) => call.withLegs(legs.get(call.id) ?? []));
 }

@@ -72,7 +72,7 @@ export class StatsFeed {
 
   seqOf(tenant: TenantId): number | null {
     const watched = this.watched.get(tenant);
-    return watched?.readAt == null ? null : watched.seq;
+    return watched === undefined || watched.readAt === null ? null : watched.seq;
   }
 
   private async read(tenant: TenantId, watched: Watched): Promise<void> {

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 
 import { problem } from '../../runtime/http.js';
+import type { TenantId } from '../../schemas/ids.js';
 import { isAllowed, viewOf } from '../authorize.js';
 import type { Cursors } from '../cursor.js';
 import { defineRoute, type Route } from '../http.js';
@@ -40,16 +41,17 @@ export function filtersText(query: object): string {
   return JSON.stringify(filters.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The subject id behind `number`; `forbidden` where the caller may not see numbers. */
+/** The subject behind `number`, null for none asked; `isForbidden` where the caller may not see numbers. */
 export async function subjectOf(
   deps: ReadDeps,
-  principal: Parameters<ReadDeps['epochOf']>[0],
+  tenant: TenantId,
   mayOpen: boolean,
   number: string | undefined,
-): Promise<string | undefined | 'forbidden'> {
-  if (number === undefined) return undefined;
+): Promise<{ readonly subject: string | undefined; readonly isForbidden: boolean }> {
+  if (number === undefined) return { subject: undefined, isForbidden: false };
   // A masked number hides three digits: asking for each of them would tell it.
-  return mayOpen ? deps.keyRing.subjectId(principal, number) : 'forbidden';
+  if (!mayOpen) return { subject: undefined, isForbidden: true };
+  return { subject: await deps.keyRing.subjectId(tenant, number), isForbidden: false };
 }
 
 export const callRoutes = (deps: ListDeps): readonly Route[] => [
@@ -71,8 +73,8 @@ function listCalls(deps: ListDeps): Route {
     async handle({ request, principal, query }) {
       const { tenant, role } = principal;
       const mayOpen = isAllowed(role, 'personal.read');
-      const subject = await subjectOf(deps, tenant, mayOpen, query.number);
-      if (subject === 'forbidden') return problem('forbidden', 'the role may not see numbers');
+      const { subject, isForbidden } = await subjectOf(deps, tenant, mayOpen, query.number);
+      if (isForbidden) return problem('forbidden', 'the role may not see numbers');
       const scope = { tenant, route: 'calls', filters: filtersText(query) };
       const start = startOf(deps.cursors, scope, query.cursor, startOfList);
       if (start === 'invalid') return cursorInvalid();

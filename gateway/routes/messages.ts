@@ -39,8 +39,8 @@ export function messageRoute(deps: ListDeps): Route {
     async handle({ request, principal, query }) {
       const { tenant, role } = principal;
       const mayOpen = isAllowed(role, 'personal.read');
-      const subject = await subjectOf(deps, tenant, mayOpen, query.number);
-      if (subject === 'forbidden') return problem('forbidden', 'the role may not see numbers');
+      const { subject, isForbidden } = await subjectOf(deps, tenant, mayOpen, query.number);
+      if (isForbidden) return problem('forbidden', 'the role may not see numbers');
       const scope = { tenant, route: 'messages', filters: filtersText(query) };
       const start = startOf(deps.cursors, scope, query.cursor, startOfList);
       if (start === 'invalid') return cursorInvalid();

@@ -267,7 +267,7 @@ export class Cutter {
     const socket = new WebSocket(url);
     this.open.add(socket);
     socket.once('close', () => this.open.delete(socket));
-    return socket as unknown as WebSocketLike;
+    return socket;
   };
 
   /** Ends the connection without a word, as a broken network does. */
