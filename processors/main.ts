@@ -20,7 +20,7 @@ export interface ProcessorsDeps {
   readonly metrics: Metrics;
   /** Most inputs of one micro-batch. Default 256. */
   readonly maxInputs?: number;
-  /** Most states of one partition that may wait for the store. Default 100,000. */
+  /** Most states of one partition that may wait for the store. Default 20,000, some 100 MB at worst. */
   readonly maxOverlay?: number;
   /** Told when the process begins to own a partition and when it no longer does. */
   readonly onAssignment?: (partitions: readonly number[]) => void;
@@ -37,7 +37,7 @@ interface Assigned {
  * has ended. A partition that met a loss stands still, told by log and metric; the others go on.
  */
 export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): Promise<void> {
-  const { log, logger, maxInputs = 256, maxOverlay = 100_000, onAssignment } = deps;
+  const { log, logger, maxInputs = 256, maxOverlay = 20_000, onAssignment } = deps;
   const metrics = new ProcessorMetrics(deps.metrics);
   const parts: PipelineParts = { ...deps, metrics, maxInputs, maxOverlay };
   const work = new Map<number, Assigned>();

@@ -17,7 +17,7 @@ export interface BatchStates {
 }
 
 /** With an overlay this large even a batch that needs no row asks for the mark. */
-const evictFrom = 4096;
+const evictFrom = 1024;
 
 export interface StatesOptions {
   readonly partition: number;
