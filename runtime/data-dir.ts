@@ -1,11 +1,11 @@
 // The data directory: embedded Postgres, keys and spool of one running instance. A lock file with the
 // owner's pid keeps a second one out; the lock of a process that is gone is taken over.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import { link, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
-import { unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { TrunklineError } from './errors.js';
 
 export interface DataDir {
@@ -16,6 +16,8 @@ export interface DataDir {
 }
 
 interface LockContent {
+  /** Of this one taking of the lock. */
+  readonly id: string;
   readonly pid: number;
   /** When the process started, in kernel ticks; tells a pid that was given out again. */
   readonly started: string | null;
@@ -38,11 +40,18 @@ export async function makeDataDir(path: string): Promise<string> {
 export async function lockDataDir(path: string, purpose: string): Promise<DataDir> {
   const absolute = await makeDataDir(path);
   const file = join(absolute, lockFile);
-  const own: LockContent = { pid: process.pid, started: startOf(process.pid), purpose };
-  while (!(await tryLock(file, own))) {
+  const own: LockContent = {
+    id: randomUUID(),
+    pid: process.pid,
+    started: startOf(process.pid),
+    purpose,
+  };
+  let tookOver = false;
+  while (!(await tryLock(file, own)) || (tookOver && !(await stands(file, own)))) {
     const holder = await readLock(file);
     if (holder !== null && isAlive(holder)) throw inUse(absolute, holder);
     await removeStale(file, holder);
+    tookOver = true;
   }
   const onExit = (): void => {
     if (sameLock(readLockSync(file), own)) unlinkSync(file);
@@ -90,6 +99,15 @@ async function tryLock(file: string, own: LockContent): Promise<boolean> {
   }
 }
 
+/**
+ * Another process may have judged the same stale lock and removed ours in its place; it does so within
+ * moments of reading it. Whoever finds the other's lock then is refused by it.
+ */
+async function stands(file: string, own: LockContent): Promise<boolean> {
+  await pause(50);
+  return sameLock(await readLock(file), own);
+}
+
 async function readLock(file: string): Promise<LockContent | null> {
   return parseLock(await readFile(file, 'utf8').catch(() => ''));
 }
@@ -103,6 +121,7 @@ function parseLock(text: string): LockContent | null {
     const value = JSON.parse(text) as Partial<LockContent>;
     if (typeof value.pid !== 'number') return null;
     return {
+      id: value.id ?? '',
       pid: value.pid,
       started: value.started ?? null,
       purpose: value.purpose ?? 'trunkline',
@@ -114,6 +133,8 @@ function parseLock(text: string): LockContent | null {
 
 /** Removes the lock only if it is still the one that was judged; another may be faster. */
 async function removeStale(file: string, judged: LockContent | null): Promise<void> {
+  // Released meanwhile: there is nothing to remove, and another may just take it.
+  if (!existsSync(file)) return;
   const present = await readLock(file);
   if (present === null ? judged === null : sameLock(judged, present)) {
     await rm(file, { force: true });
@@ -121,7 +142,7 @@ async function removeStale(file: string, judged: LockContent | null): Promise<vo
 }
 
 const sameLock = (one: LockContent | null, other: LockContent): boolean =>
-  one !== null && one.pid === other.pid && one.started === other.started;
+  one !== null && one.id === other.id && one.pid === other.pid;
 
 function isAlive(holder: LockContent): boolean {
   if (!isProcessAlive(holder.pid)) return false;
