@@ -5,7 +5,7 @@ import { TrunklineError } from '../runtime/errors.js';
 import type { Coverage } from '../schemas/events.js';
 import { offset, type Offset } from '../schemas/ids.js';
 import { orAborted } from './abort.js';
-import type { EventLog, Fetcher, FetchPosition, StoredRecord, Topic } from './event-log.js';
+import type { EventLog, FetchedRecords, Fetcher, StoredRecord, Topic } from './event-log.js';
 
 /** Real time (`deliveries`) or imports and backfills (`deliveries.bulk`). */
 export type Lane = 'realtime' | 'bulk';
@@ -20,14 +20,12 @@ export const laneTopics = {
   realtime: 'deliveries',
   bulk: 'deliveries.bulk',
 } as const satisfies Record<Lane, Topic>;
-const laneNames = ['realtime', 'bulk'] as const satisfies readonly Lane[];
+export const laneNames = ['realtime', 'bulk'] as const satisfies readonly Lane[];
 
 /** While both lanes wait, every eighth input is from the bulk lane: its guaranteed share. */
 const realtimePerBulk = 7;
 const maxBytesPerPartition = 1 << 20;
 const maxWaitMs = 500;
-/** With one lane full, the other is asked in short waits, so that the full one is not left behind. */
-const shortWaitMs = 50;
 
 export interface LanesOptions {
   readonly log: EventLog;
@@ -44,22 +42,23 @@ export interface LanesOptions {
 interface LaneState {
   next: Offset;
   readonly waiting: SourceRecord[];
+  /** Wakes the reading of this lane once inputs were taken. */
+  roomMade: (() => void) | null;
 }
 
-/** Both lanes of a partition. `read` fills the queues, `take` empties them. */
+/** Both lanes of a partition. `read` fills their queues, `take` empties them. */
 export class Lanes {
   readonly #options: LanesOptions;
   readonly #lanes: Readonly<Record<Lane, LaneState>>;
   #sinceBulk = 0;
   #arrived: (() => void) | null = null;
-  #roomMade: (() => void) | null = null;
 
   constructor(options: LanesOptions) {
     this.#options = options;
     const { realtime, bulk } = options.covered;
     this.#lanes = {
-      realtime: { next: offset(realtime + 1), waiting: [] },
-      bulk: { next: offset(bulk + 1), waiting: [] },
+      realtime: { next: offset(realtime + 1), waiting: [], roomMade: null },
+      bulk: { next: offset(bulk + 1), waiting: [], roomMade: null },
     };
   }
 
@@ -77,20 +76,19 @@ export class Lanes {
     }
   }
 
-  /** Reads until the signal aborts; rejects with its reason, or with what went wrong. */
-  async read(fetcher: Fetcher): Promise<never> {
-    const { signal } = this.#options;
+  /**
+   * Reads one lane until the signal aborts; rejects with its reason, or with what went wrong. Each
+   * lane has a fetcher of its own: a full lane waits for room without delaying the other one.
+   */
+  async read(lane: Lane, fetcher: Fetcher): Promise<never> {
+    const { partition, queueLimit, signal } = this.#options;
+    const state = this.#lanes[lane];
     for (;;) {
-      const positions = this.#positions();
-      if (positions.length === 0) {
-        await orAborted(this.#room(), signal);
-        continue;
-      }
-      const wait = positions.length < laneNames.length ? shortWaitMs : maxWaitMs;
-      const limits = { maxWaitMs: wait, maxBytesPerPartition };
-      for (const { topic, records, end } of await fetcher.fetch(positions, limits, signal)) {
-        this.#accept(topic === laneTopics.bulk ? 'bulk' : 'realtime', records, end);
-      }
+      while (state.waiting.length >= queueLimit) await orAborted(roomIn(state), signal);
+      const position = { topic: laneTopics[lane], partition, from: state.next };
+      const limits = { maxWaitMs, maxBytesPerPartition };
+      const [fetched] = await fetcher.fetch([position], limits, signal);
+      if (fetched !== undefined) this.#accept(lane, fetched);
     }
   }
 
@@ -105,7 +103,7 @@ export class Lanes {
       if (input === undefined) break;
       taken.push(input);
     }
-    this.#roomMade?.();
+    for (const lane of laneNames) this.#lanes[lane].roomMade?.();
     return taken;
   }
 
@@ -120,15 +118,8 @@ export class Lanes {
     return 'realtime';
   }
 
-  #positions(): readonly FetchPosition[] {
-    const { partition, queueLimit } = this.#options;
-    return laneNames
-      .filter((lane) => this.#lanes[lane].waiting.length < queueLimit)
-      .map((lane) => ({ topic: laneTopics[lane], partition, from: this.#lanes[lane].next }));
-  }
-
   /** Offsets of our topics are dense: an earlier one was fetched before a seek, a later one is a loss. */
-  #accept(lane: Lane, records: readonly StoredRecord[], end: Offset): void {
+  #accept(lane: Lane, { records, end }: FetchedRecords): void {
     const state = this.#lanes[lane];
     for (const record of records) {
       if (record.offset < state.next) continue;
@@ -148,13 +139,12 @@ export class Lanes {
       this.#arrived = resolve;
     });
   }
-
-  #room(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#roomMade = resolve;
-    });
-  }
 }
+
+const roomIn = (state: LaneState): Promise<void> =>
+  new Promise((resolve) => {
+    state.roomMade = resolve;
+  });
 
 const loss = (lane: Lane, partition: number, detail: string): TrunklineError =>
   new TrunklineError('log_loss', `${laneTopics[lane]}[${partition}] ${detail}`);

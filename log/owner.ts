@@ -7,6 +7,7 @@ import { toError } from '../runtime/errors.js';
 import { linkedController, Opened, orAborted } from './abort.js';
 import { everyClause, type Clauses } from './clauses.js';
 import type { Fetcher } from './event-log.js';
+import type { Lane } from './lanes.js';
 import type { OwnerOptions } from './owner-options.js';
 import { Ownership } from './ownership.js';
 import { endReasonOf, OwnershipEnd } from './ownership-end.js';
@@ -62,9 +63,10 @@ async function ownOnce(options: OwnerOptions): Promise<Error> {
   try {
     const appender = await opened.add(log.openAppender(), signal);
     const events = await opened.add(log.openFetcher(), signal);
-    const sources = await opened.add(log.openFetcher(), signal);
+    const realtime = await opened.add(log.openFetcher(), signal);
+    const bulk = await opened.add(log.openFetcher(), signal);
     const attempt = { log, partition, appender, events, readMark, newId, clauses, signal };
-    return await hold(options, attempt, sources);
+    return await hold(options, attempt, { realtime, bulk });
   } catch (thrown) {
     return toError(thrown);
   } finally {
@@ -74,7 +76,11 @@ async function ownOnce(options: OwnerOptions): Promise<Error> {
   }
 }
 
-async function hold(options: OwnerOptions, attempt: Attempt, sources: Fetcher): Promise<Error> {
+async function hold(
+  options: OwnerOptions,
+  attempt: Attempt,
+  sources: Readonly<Record<Lane, Fetcher>>,
+): Promise<Error> {
   const { partition, observe } = options;
   let taken = await takePartition(attempt);
   for (;;) {

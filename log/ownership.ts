@@ -8,7 +8,7 @@ import { linkedController, orAborted } from './abort.js';
 import { Planner, type Batch } from './batch.js';
 import type { Decider } from './decider.js';
 import type { Fetcher, LogRecord } from './event-log.js';
-import { Lanes } from './lanes.js';
+import { laneNames, Lanes, type Lane } from './lanes.js';
 import type { OwnerOptions } from './owner-options.js';
 import { OwnershipEnd } from './ownership-end.js';
 import type { Restoration } from './restore.js';
@@ -70,12 +70,14 @@ export class Ownership {
   }
 
   /** Works until something ends it, and resolves with that. */
-  async work(sources: Fetcher): Promise<Error> {
+  async work(sources: Readonly<Record<Lane, Fetcher>>): Promise<Error> {
     try {
       await this.#lanes.requireBounds();
-      this.#lanes.read(sources).catch((thrown: unknown) => {
-        this.#end(thrown);
-      });
+      for (const lane of laneNames) {
+        this.#lanes.read(lane, sources[lane]).catch((thrown: unknown) => {
+          this.#end(thrown);
+        });
+      }
       return await this.#appendInputs();
     } catch (thrown) {
       return toError(thrown);
