@@ -104,6 +104,7 @@ export async function playDemo(
       drops: 0,
       speed: 1,
       maxInFlight: 32,
+      finishWithinMs: 700,
       onProgress: (report) => {
         logger.debug({ code: 'demo_progress', ...report }, 'simulated traffic');
       },

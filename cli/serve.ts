@@ -114,13 +114,15 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       await registry.refresh();
       return port;
     });
+    const calls = playing(site, { demo, listening: listening.port });
     const tasks: Record<string, Task> = {
       ...stationTasks(shared, roles, listening.ready),
       announce: announcing(site, { roles, demo, listening: listening.port }),
       database: untilGone(installation),
     };
     const drainMs = config.TRUNKLINE_DRAIN;
-    await supervise(withServer(tasks, httpServer), { signal, drainMs, logger });
+    const supervised = { signal: after(signal, calls), drainMs, logger };
+    await supervise(withServer(tasks, httpServer), supervised);
   } finally {
     httpServer.close();
     await log.close();
@@ -156,22 +158,43 @@ interface Announcement {
   readonly listening: Promise<number>;
 }
 
-/** Says where the product is, and plays the demo's calls. */
+/** Says where the product is. */
 function announcing(site: Site, { roles, demo, listening }: Announcement): Task {
   const { installation, logger, begin } = site;
   return async (signal) => {
     const port = await listening;
     const { config, masterKey } = installation;
-    const host = config.TRUNKLINE_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUNKLINE_HOST;
-    const url = `http://${host}:${port}`;
+    const url = localUrl(config, port);
     const tookMs = performance.now() - begin;
     process.stdout.write(banner({ url, config, roles, demo, masterKey, tookMs }));
     logger.info({ code: 'listening', port, roles, tookMs: Math.round(tookMs) }, 'ready');
-    if (demo !== null && roles.includes('ingest')) {
-      await playDemo(demo, url, { logger, signal });
-    }
     await aborted(signal);
   };
+}
+
+/** Plays the demo's calls; resolves once those that are open at the stop have ended. */
+async function playing(
+  { installation, logger, signal }: Site,
+  { demo, listening }: Pick<Announcement, 'demo' | 'listening'>,
+): Promise<void> {
+  if (demo === null) return;
+  const url = localUrl(installation.config, await listening);
+  await playDemo(demo, url, { logger, signal });
+}
+
+const localUrl = (config: Config, port: number): string =>
+  `http://${config.TRUNKLINE_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUNKLINE_HOST}:${port}`;
+
+/** Aborts once the signal has and the work that goes first is done: the stations stop last. */
+function after(signal: AbortSignal, first: Promise<void>): AbortSignal {
+  const controller = new AbortController();
+  void aborted(signal)
+    .then(() => first)
+    .catch(() => undefined)
+    .then(() => {
+      controller.abort(signal.reason);
+    });
+  return controller.signal;
 }
 
 function addChecks(health: Health, { database }: Installation, roles: readonly Role[]): void {

@@ -10,13 +10,25 @@ export type VerifyOutcome = { readonly ok: true; readonly delivery: VerifiedDeli
 
 /**
  * Verifies a delivery by the endpoint's live credentials at `nowMs`. The signed URL is the public one:
- * the endpoint's configured base and the request target as received, never a Host header.
+ * the endpoint's configured URL and the request as received, never a Host header.
  */
 export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: number): VerifyOutcome {
   const { method, headers, body } = raw;
   const { tenant, provider, credentials } = endpoint;
-  const url = endpoint.publicBaseUrl + raw.target;
+  const url = publicUrl(endpoint.publicBaseUrl, raw.target);
   const verdict = providers[provider].verify({ method, url, headers, body }, credentials, nowMs);
   if (!verdict.ok) return verdict;
   return { ok: true, delivery: { tenant, provider, url, raw } as VerifiedDelivery };
+}
+
+/**
+ * What the provider calls. A base without a path is put before the request target; one with a path is
+ * the whole public URL of an endpoint behind a proxy that rewrites paths, and only the query is the
+ * request's own.
+ */
+export function publicUrl(base: string, target: string): string {
+  const hasPath = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+\/./i.test(base);
+  if (!hasPath) return base + target;
+  const query = target.indexOf('?');
+  return query === -1 ? base : base + target.slice(query);
 }

@@ -38,6 +38,8 @@ export async function prepareBatch(
   batch: ValidBatch,
 ): Promise<PreparedCommit[]> {
   const prepared: PreparedCommit[] = [];
+  // A schema that a newer process registered is fetched here, before the synchronous decoding.
+  await codec.learn(batch.events.map(({ value }) => value));
   for (const segment of segmentsOf(members, batch)) {
     const events = await decodeAll(codec, segment.events);
     prepared.push({

@@ -9,7 +9,10 @@ export interface Endpoint {
   readonly tenant: TenantId;
   readonly provider: ProviderName;
   readonly name: string;
-  /** Base of the public URL the provider signs, without a trailing slash. */
+  /**
+   * Base of the public URL the provider signs, without a trailing slash; with a path it is the whole
+   * URL but the query (a proxy rewrites paths).
+   */
   readonly publicBaseUrl: string;
   /** Live credentials, newest first; more than one only while a rotation's grace period runs. */
   readonly credentials: readonly Readonly<Record<string, string>>[];

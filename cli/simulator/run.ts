@@ -1,6 +1,7 @@
 // Simulator: plays calls and messages of Twilio and Telnyx against webhook URLs, open loop: a slow
 // receiver does not slow the providers down until the bound on open requests is reached.
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, type Clock } from '../../runtime/clock.js';
 import { isAbort } from '../../runtime/errors.js';
@@ -44,6 +45,11 @@ export interface SimulatorOptions extends Disorder {
   readonly speed: number;
   /** Bound on requests that wait for their answer. */
   readonly maxInFlight: number;
+  /**
+   * On abort everything that has begun is brought to its end at once, for at most so long, so that
+   * no call is left open for ever. Default 0: on abort open requests are cut.
+   */
+  readonly finishWithinMs?: number;
   readonly clock?: Clock;
   /** About once a second, and once at the end. */
   readonly onProgress?: (report: SimulatorReport) => void;
@@ -161,7 +167,8 @@ class Simulation {
     } catch (thrown) {
       if (!isAbort(thrown)) throw thrown;
     } finally {
-      if (!signal.aborted) await Promise.all(this.#open);
+      if (signal.aborted) await this.#finish();
+      else await Promise.all(this.#open);
       this.#sender.close();
     }
     this.#options.onProgress?.(this.#report());
@@ -226,6 +233,19 @@ class Simulation {
       if (played.open === 0) this.#settle(played);
     });
     this.#open.add(open);
+  }
+
+  /** What remains of everything begun happens now, as if all parties hung up; no truth is told of it. */
+  async #finish(): Promise<void> {
+    const { finishWithinMs = 0 } = this.#options;
+    const deadline = AbortSignal.timeout(finishWithinMs);
+    for (let next = this.#due.pop(); next !== undefined; next = this.#due.pop()) {
+      if (deadline.aborted) return;
+      const { step, played } = next;
+      this.#dispatch({ ...next, played: { ...played, startMs: this.#clock() - step.atMs } });
+      if (this.#open.size >= this.#options.maxInFlight) await Promise.race(this.#open);
+    }
+    await Promise.race([Promise.all(this.#open), once(deadline, 'abort')]);
   }
 
   #refuse(played: Played, what: string): void {

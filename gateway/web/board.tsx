@@ -63,8 +63,8 @@ export function ActiveCalls({ calls, now, chosen, onChoose }: TableProps) {
               <th>Status</th>
               <th>From</th>
               <th>To</th>
-              <th class="hide-small">Direction</th>
-              <th class="hide-small">Provider</th>
+              <th class="hide-small hide-open">Direction</th>
+              <th class="hide-small hide-open">Provider</th>
               <th class="hide-small right">In status</th>
               <th class="right">Duration</th>
             </tr>
@@ -72,8 +72,8 @@ export function ActiveCalls({ calls, now, chosen, onChoose }: TableProps) {
           <tbody>
             {active.map((call) => (
               <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
-                <td class="hide-small">{call.direction ?? '–'}</td>
-                <td class="hide-small">{call.provider}</td>
+                <td class="hide-small hide-open">{call.direction ?? '–'}</td>
+                <td class="hide-small hide-open">{call.provider}</td>
                 <td class="hide-small right">{clockSpan(Date.parse(call.enteredAt), now)}</td>
                 <td class="right">{callSpan(call, now)}</td>
               </Row>
