@@ -24,8 +24,12 @@ export function createCliContext(options: {
   const { config } = options;
   return {
     openRegistry: async (purpose) => {
-      const { database, keyRing, close } = await openInstallation(config, options.logger, purpose);
-      return { store: createRegistryStore(database, keyRing), close };
+      const installation = await openInstallation(config, options.logger, purpose);
+      const { database, keyRing } = installation;
+      return {
+        store: createRegistryStore(database, keyRing),
+        close: () => installation.close(),
+      };
     },
     openTokens: async () => {
       if (config.TRUNKLINE_JWKS_URL !== undefined) {

@@ -172,13 +172,13 @@ async function tryLaunch(place: Place, connection: Connection): Promise<Embedded
     stdio: ['ignore', log.fd, log.fd],
   });
   await log.close();
-  let gone = false;
+  const life = { isGone: false };
   const exited = Promise.race([once(child, 'exit'), once(child, 'error')]).then(() => {
-    gone = true;
+    life.isGone = true;
   });
   exited.catch(() => undefined);
   const deadline = Date.now() + startTimeoutMs;
-  while (!gone && Date.now() < deadline) {
+  while (!life.isGone && Date.now() < deadline) {
     if (isReady(place.cluster, child.pid)) {
       await finishStart(place, connection);
       child.unref();
@@ -186,7 +186,7 @@ async function tryLaunch(place: Place, connection: Connection): Promise<Embedded
     }
     await Promise.race([pause(10), exited]);
   }
-  if (!gone) child.kill('SIGQUIT');
+  if (!life.isGone) child.kill('SIGQUIT');
   return null;
 }
 

@@ -58,7 +58,9 @@ export function redactValue(value: unknown, depth = 0): unknown {
       return undefined;
     case 'object':
       return value === null ? null : redactObject(value, depth);
-    default:
+    case 'number':
+    case 'boolean':
+    case 'undefined':
       return value;
   }
 }

@@ -3,6 +3,7 @@
 // ends by itself (a rotated credential, an expired key).
 
 import { createRequire } from 'node:module';
+import type pgListen from 'pg-listen';
 import type { ProviderName } from '../schemas/facts.js';
 import type { EndpointId, TenantId } from '../schemas/ids.js';
 import type { Clock } from './clock.js';
@@ -51,7 +52,7 @@ const channel = 'trunkline_registry';
 // CommonJS with a `default` export: bundlers and loaders unwrap it differently, `require` does not.
 const { default: createSubscriber } = createRequire(import.meta.url)(
   'pg-listen',
-) as typeof import('pg-listen');
+) as typeof pgListen;
 
 /**
  * Loads the registry and keeps it fresh until the signal aborts. Rejects when the first load fails;

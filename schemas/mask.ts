@@ -55,7 +55,7 @@ export function maskNumber(text: string): string {
 function maskUser(user: string): string {
   if (/^\+\d+$/.test(user)) return maskInternational(user.slice(1));
   if (/^\d+$/.test(user)) return maskPlain(user);
-  return user === '' ? '' : `${[...user][0] ?? ''}${dots}`;
+  return user === '' ? '' : `${String.fromCodePoint(user.codePointAt(0) ?? 0)}${dots}`;
 }
 
 function maskInternational(digits: string): string {

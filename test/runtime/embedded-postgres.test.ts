@@ -22,7 +22,8 @@ async function query(url: string, text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    return (await client.query(text)).rows;
+    const { rows } = await client.query<object>(text);
+    return rows;
   } finally {
     await client.end();
   }

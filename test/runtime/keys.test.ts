@@ -232,10 +232,10 @@ describe('the master key', () => {
   it('is made once in the data directory, for the owner alone, and found again', async () => {
     const made = await Promise.all([loadMasterKey(config()), loadMasterKey(config())]);
     expect(made.filter((one) => one.created)).toHaveLength(1);
-    expect(made[0]?.key).toEqual(made[1]?.key);
+    expect(made[0].key).toEqual(made[1].key);
     const path = join(directory, 'master.key');
     expect(statSync(path).mode & 0o777).toBe(0o600);
-    expect(await loadMasterKey(config())).toEqual({ key: made[0]?.key, created: false, path });
+    expect(await loadMasterKey(config())).toEqual({ key: made[0].key, created: false, path });
   });
 
   it('comes from the environment or from a named file', async () => {

@@ -58,15 +58,15 @@ describe('supervised tasks', () => {
 describe('process signals', () => {
   it('stop at the first and force at the second', () => {
     const seen: unknown[] = [];
-    const { signal, dispose } = stopOnSignals({
+    const stop = stopOnSignals({
       onStop: (name) => seen.push(name),
       force: (code) => seen.push(code),
     });
     process.emit('SIGINT', 'SIGINT');
-    expect(signal.aborted).toBe(true);
+    expect(stop.signal.aborted).toBe(true);
     process.emit('SIGTERM', 'SIGTERM');
     expect(seen).toEqual(['SIGINT', 143]);
-    dispose();
+    stop.dispose();
     expect(process.listenerCount('SIGHUP')).toBe(0);
   });
 });

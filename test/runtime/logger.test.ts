@@ -2,7 +2,10 @@ import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createLogger, redactText } from '../../runtime/logger.js';
 
-function capture(): { readonly logger: ReturnType<typeof createLogger>; read(): string } {
+function capture(): {
+  readonly logger: ReturnType<typeof createLogger>;
+  readonly read: () => string;
+} {
   const destination = new PassThrough();
   const logger = createLogger({ level: 'debug', destination });
   return { logger, read: () => String(destination.read() ?? '') };

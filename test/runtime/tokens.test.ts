@@ -112,11 +112,18 @@ describe('the form of an API key', () => {
     const asked: string[] = [];
     const registry = { apiKey: (wanted: string) => (asked.push(wanted), null) };
     fc.assert(
-      fc.property(fc.nat(key.length - 1), fc.constantFrom(...'abcXYZ019_-'), (at, character) => {
-        const typed = key.slice(0, at) + character + key.slice(at + 1);
-        fc.pre(typed !== key);
-        expect(verifyApiKey(registry, typed, () => 0)).toEqual({ ok: false, reason: 'malformed' });
-      }),
+      fc.property(
+        fc.nat(key.length - 1),
+        fc.constantFrom('a', 'Z', '0', '9', '_', '-'),
+        (at, character) => {
+          const typed = key.slice(0, at) + character + key.slice(at + 1);
+          fc.pre(typed !== key);
+          expect(verifyApiKey(registry, typed, () => 0)).toEqual({
+            ok: false,
+            reason: 'malformed',
+          });
+        },
+      ),
     );
     expect(asked).toEqual([]);
   });
