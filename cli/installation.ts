@@ -121,6 +121,7 @@ function openLog(config: Config, databaseUrl: string, logger: Logger): Promise<E
   return openKafkaLog({
     ...common,
     brokers: config.KAFKA_BROKERS,
+    prefix: config.TRUNKLINE_TOPIC_PREFIX,
     clientId: 'trunkline',
     replication: config.TRUNKLINE_KAFKA_REPLICATION,
     minIsr: config.TRUNKLINE_KAFKA_MIN_ISR,

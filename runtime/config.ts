@@ -69,6 +69,13 @@ export const configSchema = z.object({
     z.url().optional(),
     'Confluent-compatible registry; absent: the local table of the same schemas',
   ),
+  TRUNKLINE_TOPIC_PREFIX: field(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be letters, digits, `-` and `_`')
+      .default('trunkline'),
+    'first part of topic names and consumer groups: one for each installation on a Kafka cluster',
+  ),
   TRUNKLINE_PARTITIONS: field(integer(8, 1, 1024), 'P, fixed when the topics are created'),
   TRUNKLINE_KAFKA_REPLICATION: field(integer(1, 1, 7), 'replication factor of the topics'),
   TRUNKLINE_KAFKA_MIN_ISR: field(integer(1, 1, 7), 'min.insync.replicas of the topics'),

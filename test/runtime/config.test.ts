@@ -51,3 +51,8 @@ test('docs/configuration.md is the table of the schema', async () => {
   const page = `# Configuration\n\nMade from \`runtime/config.ts\`; every fault is listed at start (exit code 78). Durations in the\ndefaults are milliseconds; give them with a unit, e.g. \`5s\`.\n\n${configTable()}\n`;
   await expect(page).toMatchFileSnapshot('../../docs/configuration.md');
 });
+
+test('the topic prefix is a legal first part of a topic name', () => {
+  const result = readConfig({ TRUNKLINE_TOPIC_PREFIX: 'a b/c' });
+  expect(result.ok || result.faults[0]?.variable).toBe('TRUNKLINE_TOPIC_PREFIX');
+});
