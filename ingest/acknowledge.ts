@@ -6,10 +6,10 @@ import { problem, type HttpRequest, type HttpResponse } from '../runtime/http.js
 import type { Logger } from '../runtime/logger.js';
 import type { Endpoint } from '../runtime/registry.js';
 import type { NotUnderstoodFact } from '../schemas/facts.js';
-import type { MappedDelivery, VerifiedDelivery } from '../schemas/stages.js';
+import type { MappedDelivery } from '../schemas/stages.js';
 import type { Limits, Quota } from './limit.js';
 import type { IngestMetrics, Layer } from './metrics.js';
-import { acknowledgement } from './providers/registry.js';
+import type { Acknowledgement } from './providers/provider.js';
 
 /** What is known of a request on its way. */
 export interface Passage {
@@ -20,6 +20,11 @@ export interface Passage {
   readonly quota: Quota;
 }
 
+/** A passage that came as far as its endpoint. */
+export interface Taking extends Passage {
+  readonly endpoint: Endpoint;
+}
+
 /** Why a delivery was not taken: an error code for the answer, a finer one for us. */
 export interface Refusal {
   readonly layer: Layer;
@@ -28,9 +33,9 @@ export interface Refusal {
   readonly code?: string;
 }
 
-/** A delivery that is durable. */
+/** A delivery that is durable, and the provider's form of 2xx for it. */
 export interface Taken {
-  readonly delivery: VerifiedDelivery;
+  readonly answer: Acknowledgement;
   readonly mapped: MappedDelivery;
   readonly outcome: 'appended' | 'spooled';
 }
@@ -71,11 +76,15 @@ export class Answers {
   constructor(private readonly options: AnswerOptions) {}
 
   /** The provider's own form of 2xx, and only for what is durable. */
-  taken(passage: Passage, { delivery, mapped, outcome }: Taken): HttpResponse {
-    this.options.metrics.accepted(delivery.provider, outcome === 'spooled');
+  taken(passage: Taking, { answer, mapped, outcome }: Taken): HttpResponse {
+    this.options.metrics.accepted(passage.endpoint.provider, outcome === 'spooled');
     if (mapped.facts[0].kind === 'not_understood') this.#notUnderstood(passage, mapped.facts[0]);
-    const { status, headers, body } = acknowledgement(delivery);
-    return { status, headers: { ...this.#limitHeaders(passage), ...headers }, body };
+    const headers = this.#limitHeaders(passage);
+    return {
+      status: answer.status,
+      headers: Object.assign(headers, answer.headers),
+      body: answer.body,
+    };
   }
 
   /** Problem details with the limits' headers. */
@@ -96,8 +105,7 @@ export class Answers {
     return this.options.limits.headers(quota, endpoint);
   }
 
-  #notUnderstood({ endpoint }: Passage, fact: NotUnderstoodFact): void {
-    if (endpoint === null) return;
+  #notUnderstood({ endpoint }: Taking, fact: NotUnderstoodFact): void {
     this.options.metrics.notUnderstood(endpoint.provider);
     const name = `${endpoint.id}/not_understood`;
     const suppressed = this.#suppressed(name);

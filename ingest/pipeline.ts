@@ -9,7 +9,7 @@ import { isAllowedSource } from './allow.js';
 import type { Appends } from './append.js';
 import { identifyEndpoint } from './identify.js';
 import { nearer, type Limits } from './limit.js';
-import { mapDelivery } from './providers/registry.js';
+import { acknowledgement, mapDelivery } from './providers/registry.js';
 import { receiveDelivery } from './receive.js';
 import { recordDelivery, type RecorderOptions } from './record.js';
 import { verifyDelivery } from './verify.js';
@@ -53,8 +53,9 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     const verdict = verifyDelivery(raw, endpoint, raw.receivedAt);
     if (!verdict.ok) return answers.refused(passage, forbidden(verdict));
 
-    // map, record
+    // map, record; the answer is made here too, while the parsed body is at hand, and held back
     const mapped = mapDelivery(verdict.delivery);
+    const answer = acknowledgement(verdict.delivery);
     const recorded = await recordDelivery(recorder, verdict.delivery, mapped);
     if (!recorded.ok) return answers.refused(passage, notRecorded[recorded.reason]);
 
@@ -64,7 +65,7 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
       return answers.refused(passage, notKept[outcome]);
 
     // acknowledge
-    return answers.taken(passage, { delivery: verdict.delivery, mapped, outcome });
+    return answers.taken(passage, { answer, mapped, outcome });
   };
 }
 

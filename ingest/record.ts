@@ -44,7 +44,7 @@ export async function recordDelivery(
   mapped: MappedDelivery,
 ): Promise<Recorded> {
   const { tenant, provider, raw } = delivery;
-  const deliveryId = randomUUID();
+  const deliveryId = randomUUID().replaceAll('-', '');
   const dayKey = utcDay(raw.receivedAt);
   const content: DeliveryContent = { facts: mapped.facts, raw: keptDelivery(delivery) };
   const plain = Buffer.from(JSON.stringify(content));
@@ -63,7 +63,7 @@ export async function recordDelivery(
     deliveryId,
     receivedAt: raw.receivedAt,
     correlationId: raw.correlationId,
-    traceId: traceIdOf(raw),
+    traceId: traceIdOf(raw) ?? deliveryId,
     schemaVersion: 1,
     mappingVersion: mapped.mappingVersion,
     dayKey,
@@ -85,10 +85,10 @@ function keptDelivery({ url, raw }: VerifiedDelivery): KeptDelivery {
 
 const traceParent = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** The trace the sender has begun (W3C trace context), or a new one. */
-function traceIdOf(raw: RawDelivery): string {
-  const given = traceParent.exec(raw.headers.get('traceparent') ?? '')?.[1];
-  return given ?? randomUUID().replaceAll('-', '');
+/** The trace the sender has begun (W3C trace context), if any; else the delivery names a new one. */
+function traceIdOf(raw: RawDelivery): string | null {
+  const given = raw.headers.get('traceparent');
+  return given === undefined ? null : (traceParent.exec(given)?.[1] ?? null);
 }
 
 const dayMs = 86_400_000;

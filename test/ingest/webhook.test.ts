@@ -14,6 +14,10 @@ import {
   type Station,
   type StationOptions,
 } from './station.js';
+import { createMemoryLog } from '../../log/memory.js';
+import type { EventLog } from '../../log/event-log.js';
+import { TrunklineError } from '../../runtime/errors.js';
+import { createKeyRing, createMemoryKeyStore } from '../../runtime/keys.js';
 import { until } from '../services/shared.js';
 
 const stations: Station[] = [];
@@ -341,4 +345,74 @@ test('log lines and metrics of refused and kept deliveries hold no personal data
   const written = JSON.stringify(station.lines) + (await station.metrics.metrics());
   expect(written).not.toMatch(/5550100|127\.0\.0\.1|AC0123|fixture-token/);
   expect(station.lines.map((line) => line.fields['code'])).toContain('delivery_refused');
+});
+
+test('when neither the log nor the spool takes a delivery it is 503 with Retry-After', async () => {
+  const away: EventLog = {
+    ...createMemoryLog(),
+    openAppender: () => Promise.reject(new TrunklineError('service_unreachable', 'away')),
+  };
+  const settings = { spoolBytes: 0, appendTimeoutMs: 40 };
+  const station = await start({ log: away, settings });
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await deliver(station, twilioForm(completedCall(i)));
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get('retry-after')).toBe('5');
+    expect(await answer.json()).toMatchObject({ code: 'spool_full' });
+  }
+  expect(await counted(station, { outcome: 'refused', code: 'spool_full' })).toBe(3);
+});
+
+test('when the log is away a delivery is 204 from the spool, and the metrics say so', async () => {
+  const away: EventLog = {
+    ...createMemoryLog(),
+    openAppender: () => Promise.reject(new TrunklineError('service_unreachable', 'away')),
+  };
+  const station = await start({ log: away, settings: { appendTimeoutMs: 40 } });
+  expect((await deliver(station, twilioForm(completedCall()))).status).toBe(204);
+  expect(await counted(station, { outcome: 'accepted', code: 'spooled' })).toBe(1);
+  expect(await station.metrics.metrics()).toContain('trunkline_ingest_spool_records 1');
+});
+
+test('without the day key a delivery is refused with 503, and taken once the key store is back', async () => {
+  const keyStore = createMemoryKeyStore();
+  let isAway = true;
+  const keyRing = createKeyRing(Buffer.alloc(32, 7), {
+    ...keyStore,
+    tenantKey: (tenant, wrapped) =>
+      isAway ? Promise.reject(new Error('away')) : keyStore.tenantKey(tenant, wrapped),
+    dayKey: (tenant, day, wrapped) => keyStore.dayKey(tenant, day, wrapped),
+  });
+  const station = await start({ keyRing });
+  const delivery = twilioForm(completedCall());
+  expect((await deliver(station, delivery)).status).toBe(503);
+  expect(station.facts()).toEqual([]);
+  isAway = false;
+  expect((await deliver(station, delivery)).status).toBe(204);
+});
+
+test('the key store may go away once the day keys are at hand, over the next midnight too', async () => {
+  const keyStore = createMemoryKeyStore();
+  let isAway = false;
+  const guard = <T>(work: () => Promise<T>): Promise<T> =>
+    isAway ? Promise.reject(new Error('away')) : work();
+  const asked: string[] = [];
+  const keyRing = createKeyRing(Buffer.alloc(32, 7), {
+    ...keyStore,
+    tenantKey: (tenant, wrapped) => guard(() => keyStore.tenantKey(tenant, wrapped)),
+    dayKey: (tenant, day, wrapped) =>
+      guard(() => {
+        asked.push(`${tenant}/${day}`);
+        return keyStore.dayKey(tenant, day, wrapped);
+      }),
+  });
+  let now = Date.parse('2026-10-01T23:59:00Z');
+  const station = await start({ keyRing, clock: () => now });
+  await until('three days of two tenants', () => new Set(asked).size >= 6);
+  isAway = true;
+  for (const day of ['2026-10-01', '2026-10-02', '2026-10-03']) {
+    expect((await deliver(station, twilioForm(completedCall()))).status).toBe(204);
+    expect(station.facts().at(-1)?.dayKey).toBe(day);
+    now += 86_400_000;
+  }
 });
