@@ -23,7 +23,7 @@ export function parseCidr(text: string): Cidr | null {
 }
 
 /** True when the address lies in one of the networks; an address that cannot be read lies in none. */
-export function isWithin(address: string, networks: readonly Cidr[]): boolean {
+function isWithin(address: string, networks: readonly Cidr[]): boolean {
   const parsed = parseAddress(address);
   return parsed !== null && isIn(parsed, networks);
 }

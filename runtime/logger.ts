@@ -47,7 +47,7 @@ export function redactText(text: string): string {
 }
 
 /** A value as it may be logged: marked fields gone, telltales masked, depth and length bounded. */
-export function redactValue(value: unknown, depth = 0): unknown {
+function redactValue(value: unknown, depth = 0): unknown {
   switch (typeof value) {
     case 'string':
       return redactText(value);

@@ -11,14 +11,8 @@ export type Transaction = PoolClient;
 /** Owns nothing, may only read, and is held to one tenant by row-level security. */
 export const readerRole = 'trunkline_reader';
 
-/** The setting that row-level security reads; set per transaction, never per connection. */
-export const tenantSetting = 'trunkline.tenant';
-
-/**
- * The policy expression of every table that `trunkline_reader` may read. Evaluated once per
- * statement; without a tenant it is null, so nothing is visible.
- */
-export const tenantPolicy = `tenant_id = (select nullif(current_setting('${tenantSetting}', true), ''))`;
+/** The setting that the policies of row-level security read; set per transaction, never per connection. */
+const tenantSetting = 'trunkline.tenant';
 
 // bigint columns here are offsets, sequences and counts: all below 2^53.
 const types = new pg.TypeOverrides();
@@ -51,7 +45,7 @@ export function openDatabase(options: {
 }
 
 /** Where a connection URL leads, without user and password, for messages and logs. */
-export function describeDatabase(url: string): string {
+function describeDatabase(url: string): string {
   try {
     const parsed = new URL(url);
     return `${parsed.hostname}:${parsed.port === '' ? '5432' : parsed.port}${parsed.pathname}`;
@@ -75,7 +69,7 @@ const unreachableCodes = new Set([
 ]);
 
 /** True when the failure says that Postgres is away or cannot take us, not that the query is wrong. */
-export function isUnreachable(thrown: unknown): boolean {
+function isUnreachable(thrown: unknown): boolean {
   const error = toError(thrown);
   if (error instanceof TrunklineError) return error.code === 'service_unreachable';
   const code = (error as { code?: unknown }).code;

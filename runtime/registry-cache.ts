@@ -297,21 +297,3 @@ async function readRows(database: Database): Promise<Rows> {
     throw postgresError(thrown);
   }
 }
-
-/** For tests of other stations: a registry that never changes. */
-export function fixedRegistry(
-  content: {
-    readonly endpoints?: readonly Endpoint[];
-    readonly apiKeys?: readonly ApiKeyRecord[];
-    readonly tenants?: readonly TenantId[];
-  } = {},
-): Registry {
-  const { endpoints = [], apiKeys = [], tenants = [] } = content;
-  return {
-    endpoint: (id) => endpoints.find((endpoint) => endpoint.id === id) ?? null,
-    endpointsOf: (tenant) => endpoints.filter((endpoint) => endpoint.tenant === tenant),
-    apiKey: (id) => apiKeys.find((key) => key.id === id) ?? null,
-    tenants: () => tenants,
-    refresh: () => Promise.resolve(),
-  };
-}

@@ -76,6 +76,14 @@ describe('a sealed field', () => {
 });
 
 describe('sealed bytes', () => {
+  it('never share a nonce, also when the pool of random bytes is filled again', () => {
+    const key = Buffer.alloc(32, 3);
+    const nonces = Array.from({ length: 1_000 }, () =>
+      sealBytes(key, 'p', Buffer.of(1)).subarray(1, 13).toString('hex'),
+    );
+    expect(new Set(nonces).size).toBe(nonces.length);
+  });
+
   it('open to their content, and not when cut or altered anywhere', () => {
     const key = Buffer.alloc(32, 3);
     fc.assert(
