@@ -23,28 +23,34 @@ const composeFile = z.object({
 const document: unknown = parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true });
 const compose = composeFile.parse(document);
 
+const specification = 'test/fixtures/compose-spec.json';
+/** The specification names its draft by an address that Ajv does not know. */
+const without = (name: string, value: unknown): object =>
+  Object.fromEntries(
+    Object.entries(z.looseObject({}).parse(value)).filter(([key]) => key !== name),
+  );
+
 test('the file is valid by the compose specification', () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats.default(ajv);
-  const { $schema: _draft, ...schema } = JSON.parse(
-    readFileSync('test/fixtures/compose-spec.json', 'utf8'),
-  ) as Record<string, unknown>;
+  const schema = without('$schema', JSON.parse(readFileSync(specification, 'utf8')));
   const validate = ajv.compile(schema);
-  const { 'x-trunkline': _, ...rest } = document as Record<string, unknown>;
-  expect(validate(rest), JSON.stringify(validate.errors)).toBe(true);
+  expect(validate(document), JSON.stringify(validate.errors)).toBe(true);
 });
 
 test('every role runs as its own service with an environment the product accepts', () => {
   for (const role of roleNames) {
     const service = compose.services[role];
     expect(service?.command).toEqual(['serve', '--roles', role]);
-    const filled = Object.entries(service?.environment ?? {}).map(([name, value]) => [
-      name,
-      value
-        .replace(/\$\{TRUNKLINE_MASTER_KEY[^}]*\}/, Buffer.alloc(32, 7).toString('base64'))
-        .replace(/\$\{TRUNKLINE_PUBLIC_URL:-([^}]*)\}/, '$1')
-        .replace(/\$\{[^}]*\}/, 'a-value-of-enough-length'),
-    ]);
+    const filled = Object.entries(service?.environment ?? {}).map(
+      ([name, value]): [string, string] => [
+        name,
+        value
+          .replace(/\$\{TRUNKLINE_MASTER_KEY[^}]*\}/, Buffer.alloc(32, 7).toString('base64'))
+          .replace(/\$\{TRUNKLINE_PUBLIC_URL:-([^}]*)\}/, '$1')
+          .replace(/\$\{[^}]*\}/, 'a-value-of-enough-length'),
+      ],
+    );
     expect(readConfig(Object.fromEntries(filled))).toMatchObject({ ok: true });
   }
 });
