@@ -43,8 +43,14 @@ export interface OwnKafka {
   restart(): Promise<void>;
 }
 
+export interface KafkaOptions {
+  readonly directory?: string;
+  /** How the JVM runs: quick to start (default), or compiled fully as in production, for benches. */
+  readonly jvm?: 'quick' | 'production';
+}
+
 /** Starts a broker with its own data directory; resolves when it answers. */
-export async function startKafka(options: { readonly directory?: string } = {}): Promise<OwnKafka> {
+export async function startKafka(options: KafkaOptions = {}): Promise<OwnKafka> {
   await fetchJars();
   const home =
     options.directory ?? join(servicesDirectory, `kafka-own-${randomBytes(4).toString('hex')}`);
@@ -54,11 +60,12 @@ export async function startKafka(options: { readonly directory?: string } = {}):
   mkdirSync(home, { recursive: true });
   writeFileSync(join(home, 'server.properties'), properties(home, port, controllerPort));
   writeFileSync(join(home, 'log4j2.xml'), log4j);
-  const id = (await runToEnd('java', java(home, 'kafka.tools.StorageTool', 'random-uuid'))).trim();
+  const id = (await runToEnd('java', tool(home, 'random-uuid'))).trim();
   const config = join(home, 'server.properties');
-  await runToEnd('java', java(home, 'kafka.tools.StorageTool', 'format', '-t', id, '-c', config));
+  await runToEnd('java', tool(home, 'format', '-t', id, '-c', config));
   const broker = `127.0.0.1:${port}`;
-  let pid = launch(home);
+  const flags = jvmFlags[options.jvm ?? 'quick'];
+  let pid = launch(home, flags);
   await answers(broker);
   const end = async (signal: NodeJS.Signals) => {
     process.kill(pid, signal);
@@ -73,14 +80,19 @@ export async function startKafka(options: { readonly directory?: string } = {}):
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     async restart() {
-      pid = launch(home);
+      pid = launch(home, flags);
       await answers(broker);
     },
   };
 }
 
-const launch = (home: string): number =>
-  spawnDetached('java', java(home, 'kafka.Kafka', join(home, 'server.properties')), {
+const jvmFlags = {
+  quick: ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  production: ['-Xms1g', '-Xmx1g', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20'],
+} as const;
+
+const launch = (home: string, flags: readonly string[]): number =>
+  spawnDetached('java', [...flags, ...java(home, 'kafka.Kafka', join(home, 'server.properties'))], {
     log: join(home, 'broker.log'),
   });
 
@@ -115,12 +127,13 @@ async function answers(broker: string): Promise<void> {
   );
 }
 
+const tool = (home: string, ...args: readonly string[]): string[] => [
+  ...jvmFlags.quick,
+  ...java(home, 'kafka.tools.StorageTool', ...args),
+];
+
 function java(home: string, main: string, ...args: readonly string[]): string[] {
   return [
-    '-Xms256m',
-    '-Xmx512m',
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
     '-XX:-UsePerfData',
     `-Dlog4j2.configurationFile=${join(home, 'log4j2.xml')}`,
     '-cp',
