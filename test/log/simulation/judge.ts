@@ -16,12 +16,18 @@ export function judgeWorld(
   applied: readonly ValidEvent[],
   clauses: Clauses,
 ): readonly string[] {
-  return [
-    ...agreement(store, applied, clauses),
-    ...density(applied),
-    ...chains(applied),
-    ...onceEach(store, applied),
-  ];
+  return [...agreement(store, applied, clauses), ...judgeApplied(applied, expectedOutputs(store))];
+}
+
+/** What of an applied event is judged. */
+export type Applied = Pick<ValidEvent, 'tenant' | 'seq' | 'eventId' | 'value'>;
+
+/** P1, P2, P4 and P6 of what was applied; `due` names all outputs, real-time lane first. */
+export function judgeApplied(
+  applied: readonly Applied[],
+  due: readonly string[],
+): readonly string[] {
+  return [...density(applied), ...chains(applied), ...onceEach(due, applied)];
 }
 
 /** The ids of all outputs that the inputs must have, lane by lane, in order. */
@@ -81,7 +87,7 @@ function agreement(
 }
 
 /** P2: the numbers of a tenant are 1, 2, 3 … */
-function density(applied: readonly ValidEvent[]): readonly string[] {
+function density(applied: readonly Applied[]): readonly string[] {
   const last = new Map<TenantId, number>();
   return applied.flatMap(({ tenant, seq }) => {
     const due = (last.get(tenant) ?? 0) + 1;
@@ -91,7 +97,7 @@ function density(applied: readonly ValidEvent[]): readonly string[] {
 }
 
 /** P4: each event was decided from the fold of all events before it. */
-function chains(applied: readonly ValidEvent[]): readonly string[] {
+function chains(applied: readonly Applied[]): readonly string[] {
   const folded = new Map<TenantId, string>();
   return applied.flatMap((event) => {
     const chain = folded.get(event.tenant) ?? emptyChain;
@@ -101,10 +107,10 @@ function chains(applied: readonly ValidEvent[]): readonly string[] {
 }
 
 /** P1 and P6: the outputs of every input stand there once, together, in order, lane by lane. */
-function onceEach(store: MemoryStore, applied: readonly ValidEvent[]): readonly string[] {
+function onceEach(expected: readonly string[], applied: readonly Applied[]): readonly string[] {
   const found = applied.map((event) => event.eventId);
   const byLane = [...found.filter(isRealtime), ...found.filter((id) => !isRealtime(id))].join(' ');
-  const due = expectedOutputs(store).join(' ');
+  const due = expected.join(' ');
   const broken = byLane === due ? [] : [`P1/P6 due ${due}, applied ${byLane}`];
   return [...broken, ...together(found)];
 }
