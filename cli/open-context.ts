@@ -15,16 +15,16 @@ import { openInstallation } from './installation.js';
 
 /** Nothing is opened before a command asks. */
 export function createCliContext(options: {
-  readonly config: Config;
+  /** Read when a command asks, so that help works under a faulty environment. */
+  readonly config: () => Config;
   readonly logger: Logger;
   readonly stdin: NodeJS.ReadableStream;
   readonly print: (line: string) => void;
   readonly note: (line: string) => void;
 }): CliContext {
-  const { config } = options;
   return {
     openRegistry: async (purpose) => {
-      const installation = await openInstallation(config, options.logger, purpose);
+      const installation = await openInstallation(options.config(), options.logger, purpose);
       const { database, keyRing } = installation;
       return {
         store: createRegistryStore(database, keyRing),
@@ -32,6 +32,7 @@ export function createCliContext(options: {
       };
     },
     openTokens: async () => {
+      const config = options.config();
       if (config.TRUNKLINE_JWKS_URL !== undefined) {
         throw new TrunklineError(
           'config_invalid',
@@ -42,9 +43,11 @@ export function createCliContext(options: {
       const { TRUNKLINE_JWT_ISSUER: issuer, TRUNKLINE_JWT_AUDIENCE: audience } = config;
       return createLocalTokens(key, { issuer, audience });
     },
-    publicUrl: (
-      config.TRUNKLINE_PUBLIC_URL ?? `http://${config.TRUNKLINE_HOST}:${config.TRUNKLINE_PORT}`
-    ).replace(/\/+$/, ''),
+    get publicUrl() {
+      const config = options.config();
+      const local = `http://${config.TRUNKLINE_HOST}:${config.TRUNKLINE_PORT}`;
+      return (config.TRUNKLINE_PUBLIC_URL ?? local).replace(/\/+$/, '');
+    },
     readText: (file) => (file === '-' ? text(options.stdin) : readFile(file, 'utf8')),
     print: options.print,
     note: options.note,

@@ -5,10 +5,16 @@ import { Command, CommanderError } from 'commander';
 
 import { CommandExit, configWith, exitCodes, requireConfig } from './environment.js';
 import { openInstallation, type Installation } from './installation.js';
+import { registerDoctorCommand } from './doctor.js';
+import { registerEndpointCommands } from './endpoint.js';
+import { registerKeyCommands } from './key.js';
 import { registerLogCommands } from './log.js';
+import { createCliContext } from './open-context.js';
 import { registerProjectionCommands } from './projections.js';
 import { registerServeCommand } from './serve.js';
 import { registerSimulateCommand } from './simulate.js';
+import { registerTenantCommands } from './tenant.js';
+import { registerTokenCommands } from './token.js';
 import { version } from './version.js';
 import { registerWebhookCommands } from './webhook.js';
 import { evolver } from '../processors/evolver.js';
@@ -77,12 +83,26 @@ function program(): Command {
       process.exitCode = code;
     },
   };
+  const context = createCliContext({
+    config: () => requireConfig(configWith()),
+    logger: createLogger({ level: 'warn' }),
+    stdin: process.stdin,
+    print,
+    note: (line) => {
+      process.stderr.write(`${line}\n`);
+    },
+  });
   registerServeCommand(commands);
+  registerTenantCommands(commands, context);
+  registerEndpointCommands(commands, context);
+  registerKeyCommands(commands, context);
+  registerTokenCommands(commands, context);
   registerSimulateCommand(commands, { ...streams, signal });
   registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
   registerLogCommands(commands, { open: () => openWithLog('log'), signal, print });
   const openProjections = () => openWithLog('projections');
   registerProjectionCommands(commands, { open: openProjections, signal, print, progress });
+  registerDoctorCommand(commands, print);
   return commands;
 }
 

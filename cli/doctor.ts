@@ -1,0 +1,177 @@
+// Command line: `trunkline doctor` looks at everything a start needs. In: the environment. Out: a line
+// for each thing, and what to do about what is wrong. Changes nothing.
+
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { Command } from 'commander';
+import { Kafka, logLevel } from 'kafkajs';
+
+import { CommandExit, configWith, exitCodes } from './environment.js';
+import { findBinaries } from '../runtime/embedded-binaries.js';
+import type { Config } from '../runtime/config.js';
+import { dataDirHolder } from '../runtime/data-dir.js';
+import { toError } from '../runtime/errors.js';
+import { assertReachable, openDatabase } from '../runtime/postgres.js';
+import { loadUws } from '../runtime/uws.js';
+
+/** What was found; `advice` says what to do when it is not `ok`. */
+interface Finding {
+  readonly what: string;
+  readonly state: 'ok' | 'warn' | 'fail';
+  readonly detail: string;
+}
+
+type Examination = (config: Config) => Promise<Finding>;
+
+/** Adds `doctor`. */
+export function registerDoctorCommand(program: Command, print: (line: string) => void): void {
+  program
+    .command('doctor')
+    .description('check Node, port, services, clock and keys, and say what to do')
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      '\nExit code 0 when a start would work, 1 when something must be done first.',
+    )
+    .action(async (options: { readonly json?: true }) => {
+      const findings = await examine();
+      if (options.json === true) print(JSON.stringify(findings));
+      else for (const finding of findings) print(line(finding));
+      if (findings.some(({ state }) => state === 'fail')) {
+        throw new CommandExit(exitCodes.failed, 'doctor: something must be done before a start');
+      }
+    });
+}
+
+const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
+const line = ({ what, state, detail }: Finding): string =>
+  `${marks[state]}  ${what.padEnd(14)} ${detail}`;
+
+async function examine(): Promise<readonly Finding[]> {
+  const result = configWith();
+  const node = nodeVersion();
+  const sockets = await uws();
+  if (!result.ok) {
+    const faults = result.faults.map(({ variable, fault }) => ({
+      what: 'configuration',
+      state: 'fail' as const,
+      detail: `${variable} ${fault}`,
+    }));
+    return [node, sockets, ...faults];
+  }
+  const examinations: Examination[] = [port, dataDirectory, masterKey, postgres, kafka, registry];
+  const { config } = result;
+  return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];
+}
+
+function nodeVersion(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isSupported = major > 20 || (major === 20 && minor >= 19);
+  const detail = isSupported
+    ? process.version
+    : `${process.version}: install Node 20.19 or newer, e.g. the current LTS`;
+  return { what: 'Node.js', state: isSupported ? 'ok' : 'fail', detail };
+}
+
+async function uws(): Promise<Finding> {
+  try {
+    return { what: 'uWebSockets', state: 'ok', detail: `loaded from ${(await loadUws()).from}` };
+  } catch (thrown) {
+    return { what: 'uWebSockets', state: 'fail', detail: toError(thrown).message };
+  }
+}
+
+async function port({ TRUNKLINE_HOST: host, TRUNKLINE_PORT: number }: Config): Promise<Finding> {
+  const taken = await new Promise<boolean>((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(true));
+    server.listen(number, host, () => server.close(() => resolve(false)));
+  });
+  const detail = taken
+    ? `${host}:${number} is taken: stop what listens there, or set TRUNKLINE_PORT`
+    : `${host}:${number} is free`;
+  return { what: 'port', state: taken ? 'warn' : 'ok', detail };
+}
+
+async function dataDirectory({ TRUNKLINE_DATA: path }: Config): Promise<Finding> {
+  const holder = await dataDirHolder(path);
+  if (holder === null) return { what: 'data directory', state: 'ok', detail: `${path} is free` };
+  const detail = `${path} is held by \`${holder.purpose}\` (pid ${holder.pid}); commands join it`;
+  return { what: 'data directory', state: 'warn', detail };
+}
+
+async function masterKey(config: Config): Promise<Finding> {
+  if (config.TRUNKLINE_MASTER_KEY !== undefined) {
+    return { what: 'master key', state: 'ok', detail: 'from TRUNKLINE_MASTER_KEY' };
+  }
+  const path = config.TRUNKLINE_MASTER_KEY_FILE ?? `${config.TRUNKLINE_DATA}/master.key`;
+  const found = await stat(path).catch(() => null);
+  if (found === null) {
+    const isNamed = config.TRUNKLINE_MASTER_KEY_FILE !== undefined;
+    const detail = isNamed ? `${path} does not exist` : `${path} will be made at the first start`;
+    return { what: 'master key', state: isNamed ? 'fail' : 'ok', detail };
+  }
+  const isOpen = (found.mode & 0o077) !== 0;
+  const detail = isOpen ? `${path} can be read by others: chmod 600 ${path}` : path;
+  return { what: 'master key', state: isOpen ? 'warn' : 'ok', detail };
+}
+
+/** Differences of the clocks that a signed time would suffer from. */
+const clockToleranceMs = 30_000;
+
+async function postgres({ DATABASE_URL: url }: Config): Promise<Finding> {
+  const what = 'PostgreSQL';
+  try {
+    if (url === undefined) {
+      findBinaries();
+      return { what, state: 'ok', detail: 'embedded (DATABASE_URL is not set)' };
+    }
+    const database = openDatabase({ url, max: 1, applicationName: 'trunkline-doctor' });
+    try {
+      await assertReachable(database, url);
+      const { rows } = await database.query<{ ms: number; v: string }>(
+        `select extract(epoch from clock_timestamp())::float8 * 1000 as ms,
+          current_setting('server_version') as v`,
+      );
+      const drift = Math.round(Math.abs((rows[0]?.ms ?? 0) - Date.now()));
+      if (drift <= clockToleranceMs) return { what, state: 'ok', detail: rows[0]?.v ?? '' };
+      const detail = `its clock and ours differ by ${drift} ms: set both by NTP`;
+      return { what, state: 'warn', detail };
+    } finally {
+      await database.end();
+    }
+  } catch (thrown) {
+    return { what, state: 'fail', detail: toError(thrown).message };
+  }
+}
+
+async function kafka({ KAFKA_BROKERS: brokers }: Config): Promise<Finding> {
+  if (brokers.length === 0) {
+    return { what: 'Kafka', state: 'ok', detail: 'embedded log (KAFKA_BROKERS is not set)' };
+  }
+  const retry = { retries: 1 };
+  const options = { brokers: [...brokers], logLevel: logLevel.NOTHING, retry };
+  const admin = new Kafka({ ...options, connectionTimeout: 3_000 }).admin();
+  try {
+    await admin.connect();
+    const cluster = await admin.describeCluster();
+    return { what: 'Kafka', state: 'ok', detail: `${cluster.brokers.length} brokers` };
+  } catch (thrown) {
+    const detail = `no broker of KAFKA_BROKERS answers: ${toError(thrown).message}`;
+    return { what: 'Kafka', state: 'fail', detail };
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function registry({ SCHEMA_REGISTRY_URL: url }: Config): Promise<Finding> {
+  const what = 'registry';
+  if (url === undefined) {
+    return { what, state: 'ok', detail: 'local schema ids (SCHEMA_REGISTRY_URL is not set)' };
+  }
+  const signal = AbortSignal.timeout(3_000);
+  const answer = await fetch(`${url}/subjects`, { signal }).catch(() => null);
+  if (answer?.ok === true) return { what, state: 'ok', detail: 'answers' };
+  const detail = `SCHEMA_REGISTRY_URL ${answer === null ? 'does not answer' : `answers ${answer.status}`}`;
+  return { what, state: 'fail', detail };
+}
