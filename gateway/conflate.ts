@@ -2,7 +2,7 @@
 // call or message among them, in order of seq. Pure.
 
 import type { RingEntry } from './ring.js';
-import { concernOf, passes, type Concern, type Filter, type Topic } from './topics.js';
+import { concernOf, type Concern, type Filter, type Topic } from './topics.js';
 
 /** One frame to send: the last entry of a thing, and how many earlier ones it stands for. */
 export interface Conflated {
@@ -25,20 +25,13 @@ export function conflate(
   const last = new Map<string, Conflated>();
   for (const entry of entries) {
     const concern = concernOf(topic, filter, entry);
+    // A call that has left stays where it left: told later, a reader that stops in between would miss it.
+    if (concern === null) continue;
     const isOwn = topic.kind === 'call' || entry.key === null || entry.mergedFrom !== null;
     const key = isOwn ? `#${entry.seq}` : entry.key;
     const earlier = last.get(key);
-    if (concern === null && earlier === undefined) continue;
     last.delete(key);
-    last.set(key, {
-      entry,
-      concern: concern ?? (earlier === undefined ? 'event' : leaving(filter, entry)),
-      folded: earlier === undefined ? 0 : earlier.folded + 1,
-    });
+    last.set(key, { entry, concern, folded: earlier === undefined ? 0 : earlier.folded + 1 });
   }
   return [...last.values()];
 }
-
-/** A later state that no longer concerns the filter, after one that did: it has left. */
-const leaving = (filter: Filter, entry: RingEntry): 'event' | 'left' =>
-  entry.after === null || passes(filter, entry.after) ? 'event' : 'left';

@@ -129,7 +129,7 @@ export class FanOut {
     let json: string;
     if (concern === 'left') json = leftJson(entry.callId ?? '', entry.mergedFrom);
     else {
-      const made = entry.json.get(group.rendering);
+      const made = entry.json?.get(group.rendering);
       const texts = view === 'open' ? opened : masked;
       if (made === undefined && texts === null) return this.demote(group, entry.seq - 1);
       json = made ?? this.rings.render(entry, event, group.rendering, texts ?? masked);

@@ -30,14 +30,14 @@ export function createRenderer(
   return {
     open,
     now(entry, rendering) {
-      const made = entry.json.get(rendering);
+      const made = entry.json?.get(rendering);
       if (made !== undefined) return made;
       if (rendering.endsWith('/open')) return null;
       return rings.render(entry, decode(entry.value), rendering, masked);
     },
     async prepare(tenant, entries, shape) {
       const rendering = renderingOf(shape, 'open');
-      const missing = entries.filter((entry) => !entry.json.has(rendering));
+      const missing = entries.filter((entry) => entry.json?.has(rendering) !== true);
       const events = missing.map((entry) => decode(entry.value));
       const opened = await open(tenant, events);
       missing.forEach((entry, index) => {

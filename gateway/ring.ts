@@ -23,7 +23,8 @@ export interface RingEntry {
   readonly mergedFrom: string | null;
   /** Log value; decoded again when a view is first asked for later. */
   readonly value: Buffer;
-  readonly json: Map<Rendering, string>;
+  /** JSON by view, made when it is first asked for; null before. */
+  json: Map<Rendering, string> | null;
 }
 
 export type Rendering = `${Shape}/${View}`;
@@ -129,6 +130,7 @@ export class Rings {
   render(entry: RingEntry, event: EventEnvelope, rendering: Rendering, opened: Opened): string {
     const shape: Shape = rendering.startsWith('summary') ? 'summary' : 'detail';
     const json = toJson(liveEvent(event, shape, opened));
+    entry.json ??= new Map();
     if (!entry.json.has(rendering)) {
       entry.json.set(rendering, json);
       if (this.holds(event.tenant, entry)) this.heldBytes += json.length;
@@ -188,32 +190,73 @@ export class Rings {
 
 function sizeOf(entry: RingEntry): number {
   let bytes = entryOverheadBytes + entry.value.length;
-  for (const json of entry.json.values()) bytes += json.length;
+  if (entry.json !== null) for (const json of entry.json.values()) bytes += json.length;
   return bytes;
 }
 
 function entryOf(event: EventEnvelope, value: Buffer, known: Map<string, FilterFacts>): RingEntry {
   const { body, seq } = event;
-  const base = { seq, value: Buffer.from(value), json: new Map<Rendering, string>() };
+  // A copy: the log's own buffer is a piece of a whole fetch, which it would keep alive.
+  const kept = Buffer.from(value);
   switch (body.kind) {
     case 'call': {
-      const { callId } = body;
-      const after = { status: body.after.status, direction: body.after.direction };
+      const { callId, after } = body;
+      const facts = factsOf(after.status, after.direction);
       const before = known.get(callId) ?? null;
       const mergedFrom = body.mergedFrom === callId ? null : body.mergedFrom;
-      remember(known, callId, after);
-      return { ...base, kind: 'call', callId, key: callId, after, before, mergedFrom };
+      remember(known, callId, facts);
+      return madeEntry(seq, kept, {
+        kind: 'call',
+        callId,
+        key: callId,
+        after: facts,
+        before,
+        mergedFrom,
+      });
     }
     case 'message':
-      return { ...base, kind: 'message', callId: null, key: body.messageId, ...noFacts };
+      return madeEntry(seq, kept, { ...nothing, kind: 'message', key: body.messageId });
     case 'not_understood':
-      return { ...base, kind: 'other', callId: body.callId, key: null, ...noFacts };
+      return madeEntry(seq, kept, { ...nothing, callId: body.callId });
     case 'parked':
-      return { ...base, kind: 'other', callId: null, key: null, ...noFacts };
+      return madeEntry(seq, kept, nothing);
   }
 }
 
-const noFacts = { after: null, before: null, mergedFrom: null };
+type Subject = Pick<RingEntry, 'kind' | 'callId' | 'key' | 'after' | 'before' | 'mergedFrom'>;
+const nothing: Subject = {
+  kind: 'other',
+  callId: null,
+  key: null,
+  after: null,
+  before: null,
+  mergedFrom: null,
+};
+
+/** One shape for all entries: there are many, and they live long. */
+const madeEntry = (seq: number, value: Buffer, subject: Subject): RingEntry => ({
+  seq,
+  kind: subject.kind,
+  callId: subject.callId,
+  key: subject.key,
+  after: subject.after,
+  before: subject.before,
+  mergedFrom: subject.mergedFrom,
+  value,
+  json: null,
+});
+
+const sharedFacts = new Map<string, FilterFacts>();
+
+/** Equal facts are one object: there are two dozen of them. */
+function factsOf(status: string, direction: string | null): FilterFacts {
+  const key = `${status}/${direction ?? ''}`;
+  const shared = sharedFacts.get(key);
+  if (shared !== undefined) return shared;
+  const made = { status, direction };
+  sharedFacts.set(key, made);
+  return made;
+}
 
 function remember(known: Map<string, FilterFacts>, callId: string, facts: FilterFacts): void {
   known.delete(callId);

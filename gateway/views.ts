@@ -29,7 +29,25 @@ export interface Box {
   readonly place: string;
 }
 
-const time = (ms: number): string => new Date(ms).toISOString();
+const dayMs = 86_400_000;
+let day = Number.NaN;
+let dayText = '';
+
+/** RFC 3339 in UTC, as `toISOString`; the date is worked out once a day, because events are many. */
+function time(ms: number): string {
+  const today = Math.floor(ms / dayMs);
+  if (today !== day) {
+    dayText = new Date(ms).toISOString().slice(0, -13);
+    day = today;
+  }
+  const rest = ms - today * dayMs;
+  const seconds = Math.floor(rest / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const tail = `${two(minutes % 60)}:${two(seconds % 60)}.${String(rest % 1000).padStart(3, '0')}`;
+  return `${dayText}${two(Math.floor(minutes / 60))}:${tail}Z`;
+}
+
+const two = (value: number): string => (value < 10 ? `0${value}` : String(value));
 const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
 
 function partyItem(party: Party | null, opened: Opened): PartyItem | null {

@@ -68,7 +68,7 @@ it('folds to the same view as every event one by one', () => {
       for (const { entry, concern } of states) applyTo(slow, entry, concern);
       expect(slow).toEqual(whole);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 5_000 },
   );
 });
 
@@ -93,7 +93,7 @@ it('may stop anywhere: going on from its last seq comes to the same', () => {
       }
       expect(slow).toEqual(whole);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 5_000 },
   );
 });
 
@@ -113,6 +113,6 @@ it('a filtered view holds what passes the filter, merges included', () => {
       const wanted = [...truth].filter(([, call]) => call.passes).map(([id, { seq }]) => [id, seq]);
       expect(new Map(view)).toEqual(new Map(wanted as [string, number][]));
     }),
-    { numRuns: 2_000 },
+    { numRuns: 5_000 },
   );
 });
