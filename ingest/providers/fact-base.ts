@@ -124,7 +124,8 @@ export function known<T>(
   entries: Readonly<Record<string, T | null | undefined>>,
 ): Record<string, T> {
   const kept: Record<string, T> = {};
-  for (const [name, value] of Object.entries(entries)) {
+  for (const name of Object.keys(entries)) {
+    const value = entries[name];
     if (value !== null && value !== undefined) kept[name] = value;
   }
   return kept;
