@@ -2,10 +2,11 @@
 // every reader shares. A call's view is a pure fold of its *set* of facts (promise 3).
 
 import type {
-  CallSignal,
+  CallFact,
   CallStatus,
   Direction,
   FailureCause,
+  MessageFact,
   MessageStatus,
   OrderKey,
   ProviderName,
@@ -14,20 +15,8 @@ import type { CallId, FactId, LegId, MessageId } from './ids.js';
 import type { Party, Sealed } from './sealed.js';
 
 /** A call fact as it is kept in events and in the call's state: nothing personal in the clear. */
-export interface StoredCallFact {
-  readonly factId: FactId;
-  readonly eventType: string;
-  readonly occurredAt: number | null;
+export interface StoredCallFact extends Omit<CallFact, 'kind' | 'from' | 'to' | 'personal'> {
   readonly receivedAt: number;
-  readonly order: OrderKey;
-  readonly legRef: string;
-  readonly parentRef: string | null;
-  readonly sessionRef: string | null;
-  readonly direction: Direction | null;
-  readonly signal: CallSignal;
-  readonly durationSec: number | null;
-  readonly providerCode: string | null;
-  readonly details: Readonly<Record<string, string | number | boolean>>;
   readonly from: Party | null;
   readonly to: Party | null;
   readonly personal: Readonly<Record<string, Sealed>>;
@@ -107,19 +96,11 @@ export interface TimelineChange {
 }
 
 /** A message fact after sealing. */
-export interface StoredMessageFact {
-  readonly factId: FactId;
-  readonly eventType: string;
-  readonly occurredAt: number | null;
+export interface StoredMessageFact extends Omit<
+  MessageFact,
+  'kind' | 'from' | 'to' | 'body' | 'personal'
+> {
   readonly receivedAt: number;
-  readonly order: OrderKey;
-  readonly messageRef: string;
-  readonly direction: Direction | null;
-  readonly status: MessageStatus;
-  readonly providerStatus: string;
-  readonly providerCode: string | null;
-  readonly optOut: 'stop' | 'start' | 'help' | null;
-  readonly details: Readonly<Record<string, string | number | boolean>>;
   readonly from: Party | null;
   readonly to: Party | null;
   readonly body: Sealed | null;

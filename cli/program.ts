@@ -1,0 +1,112 @@
+// Command line: the program. In: the process's streams and environment. Out: every verb, registered;
+// nothing is opened before a verb asks.
+
+import { Command } from 'commander';
+
+import { configWith, requireConfig } from './environment.js';
+import { openInstallation, type Installation } from './installation.js';
+import { registerDoctorCommand } from './doctor.js';
+import { registerEndpointCommands } from './endpoint.js';
+import { registerKeyCommands } from './key.js';
+import { registerLogCommands } from './log.js';
+import { createCliContext } from './open-context.js';
+import { registerProjectionCommands } from './projections.js';
+import { registerServeCommand } from './serve.js';
+import { registerSimulateCommand } from './simulate.js';
+import { registerTenantCommands } from './tenant.js';
+import { registerTokenCommands } from './token.js';
+import { version } from './version.js';
+import { registerWebhookCommands } from './webhook.js';
+import { evolver } from '../processors/evolver.js';
+import { stopOnSignals } from '../runtime/lifecycle.js';
+import { createLogger } from '../runtime/logger.js';
+import { openRegistry } from '../runtime/registry-cache.js';
+import { systemClock } from '../runtime/clock.js';
+import { parseEndpointId } from '../schemas/ids.js';
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Opens what a command needs beside or without a running `serve`. */
+async function open(purpose: string): Promise<Installation> {
+  const config = requireConfig(configWith());
+  return openInstallation(config, createLogger({ level: 'warn' }), purpose);
+}
+
+async function openWithLog(purpose: string) {
+  const installation = await open(purpose);
+  const [log, codec] = await Promise.all([installation.openLog(), installation.openCodec()]);
+  const { database } = installation;
+  const close = async (): Promise<void> => {
+    await log.close();
+    await installation.close();
+  };
+  return { log, codec, database, evolver, close };
+}
+
+async function findEndpoint(id: string) {
+  const installation = await open('webhook');
+  const controller = new AbortController();
+  try {
+    const { database, databaseUrl, keyRing, config } = installation;
+    const defaultPublicUrl = (): string => config.TRUNKLINE_PUBLIC_URL ?? 'http://127.0.0.1:8080';
+    const logger = createLogger({ level: 'warn' });
+    const deps = { database, databaseUrl, keyRing, logger, clock: systemClock, defaultPublicUrl };
+    const registry = await openRegistry(deps, controller.signal);
+    const parsed = parseEndpointId(id);
+    return parsed === null ? null : registry.endpoint(parsed);
+  } finally {
+    controller.abort();
+    await installation.close();
+  }
+}
+
+/** The program with all its commands; docs/command-line.md is made of their help. */
+export function createProgram(): Command {
+  const { signal } = lazySignal();
+  const commands = new Command('trunkline')
+    .description(
+      'Signed telephony webhooks in; provable call state, read models and live frames out.',
+    )
+    .version(version)
+    .showHelpAfterError('(add --help for usage)')
+    .exitOverride();
+  const progress = (line: string): void => {
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${line}` : `${line}\n`);
+  };
+  const streams = {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    setExitCode: (code: number): void => {
+      process.exitCode = code;
+    },
+  };
+  const context = createCliContext({
+    config: () => requireConfig(configWith()),
+    logger: createLogger({ level: 'warn' }),
+    stdin: process.stdin,
+    print,
+    note: (line) => {
+      process.stderr.write(`${line}\n`);
+    },
+  });
+  registerServeCommand(commands);
+  registerTenantCommands(commands, context);
+  registerEndpointCommands(commands, context);
+  registerKeyCommands(commands, context);
+  registerTokenCommands(commands, context);
+  registerSimulateCommand(commands, { ...streams, signal });
+  registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
+  registerLogCommands(commands, { open: () => openWithLog('log'), signal, print });
+  const openProjections = () => openWithLog('projections');
+  registerProjectionCommands(commands, { open: openProjections, signal, print, progress });
+  registerDoctorCommand(commands, print);
+  return commands;
+}
+
+/** Aborts on Ctrl-C for every command but `serve`, which has its own. */
+function lazySignal(): { readonly signal: AbortSignal } {
+  return process.argv[2] === 'serve' ? { signal: new AbortController().signal } : stopOnSignals();
+}
