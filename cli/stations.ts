@@ -78,12 +78,20 @@ function processorsTask(shared: Shared): Task {
   const { installation, log, codec, logger, metrics, health } = shared;
   const { database, keyRing } = installation;
   let owned = 0;
-  health.add('processors', () => ({ status: 'ok', detail: `${owned} partitions owned` }));
-  const onAssignment = (partitions: readonly number[]): void => {
-    owned = partitions.length;
+  const stopped = new Set<number>();
+  health.add('processors', () =>
+    stopped.size === 0
+      ? { status: 'ok', detail: `${owned} partitions owned` }
+      : { status: 'failed', detail: `stopped by a loss: ${[...stopped].join(', ')}` },
+  );
+  const watch = {
+    onAssignment: (partitions: readonly number[]): void => {
+      owned = partitions.length;
+    },
+    onStopped: (partition: number): void => void stopped.add(partition),
   };
   return (signal) =>
-    runProcessors({ log, codec, database, keyRing, logger, metrics, onAssignment }, signal);
+    runProcessors({ log, codec, database, keyRing, logger, metrics, ...watch }, signal);
 }
 
 function projectionsTask(shared: Shared): Task {

@@ -24,6 +24,8 @@ export interface ProcessorsDeps {
   readonly maxOverlay?: number;
   /** Told when the process begins to own a partition and when it no longer does. */
   readonly onAssignment?: (partitions: readonly number[]) => void;
+  /** Told when a partition met a loss and stands still for good: health must say so. */
+  readonly onStopped?: (partition: number) => void;
 }
 
 /** The work on one partition; a later assignment of it waits for the earlier one to end. */
@@ -37,7 +39,7 @@ interface Assigned {
  * has ended. A partition that met a loss stands still, told by log and metric; the others go on.
  */
 export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): Promise<void> {
-  const { log, logger, maxInputs = 256, maxOverlay = 20_000, onAssignment } = deps;
+  const { log, logger, onStopped, maxInputs = 256, maxOverlay = 20_000, onAssignment } = deps;
   const metrics = new ProcessorMetrics(deps.metrics);
   const parts: PipelineParts = { ...deps, metrics, maxInputs, maxOverlay };
   const work = new Map<number, Assigned>();
@@ -52,7 +54,11 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
       if (work.has(partition) || signal.aborted) return;
       const controller = new AbortController();
       const before = ended.get(partition) ?? Promise.resolve();
-      const done = before.then(() => processUntilLoss(parts, partition, controller.signal));
+      const done = before
+        .then(() => processUntilLoss(parts, partition, controller.signal))
+        .then((end) => {
+          if (end === 'loss') onStopped?.(partition);
+        });
       work.set(partition, { controller, done });
       logger.info({ code: 'partition_assigned', partition }, 'a partition was assigned');
       tell();
@@ -81,12 +87,14 @@ async function processUntilLoss(
   parts: PipelineParts,
   partition: number,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'aborted' | 'loss'> {
   try {
     await processPartition(parts, partition, signal);
+    return 'aborted';
   } catch (thrown) {
     parts.metrics.stopped.inc();
     const error = toError(thrown).message;
     parts.logger.error({ code: 'partition_stopped', partition, error }, 'a partition stopped');
+    return 'loss';
   }
 }

@@ -45,7 +45,7 @@ export async function processPartition(
     log,
     partition,
     readMark: async () => (await readMark(database, key)) ?? startMark,
-    begin: (restored) => begin(parts, restored, signal),
+    begin: (restored, held) => begin(parts, restored, held),
     encode: (draft, numbered) => codec.encodeEvent({ ...draft, ...numbered, schemaVersion: 1 }),
     maxInputs,
     signal,
@@ -57,6 +57,7 @@ export async function processPartition(
 async function begin(
   parts: PipelineParts,
   restored: Restored,
+  /** Aborts when this ownership is over. */
   signal: AbortSignal,
 ): Promise<Decider | 'again'> {
   const { codec, keyRing, database, metrics, logger, maxOverlay } = parts;

@@ -158,6 +158,10 @@ async function lead(
     onHead: (partition, head) => {
       status.seen(partition, head);
     },
+    onRetry: (error) => {
+      const fields = { code: 'log_read_retry', error: describeError(error) };
+      deps.logger.warn(fields, 'the log is read again');
+    },
     onLoss: (partition, error) => {
       station.metrics.ends.inc({ reason: 'stopped' });
       stop(station, partition, error);

@@ -28,6 +28,8 @@ export interface PipelineOptions {
   readonly onEnd: (partition: number, end: LaneEnd) => void;
   /** The log has a hole: what stood before it is still projected, the partition is read no further. */
   readonly onLoss: (partition: number, error: Error) => void;
+  /** A read failed and is tried again, e.g. while the brokers are away. */
+  readonly onRetry: (error: Error) => void;
 }
 
 // Bounds how late an abort is noticed by a driver that cannot be interrupted.
@@ -84,11 +86,12 @@ function openLane(options: PipelineOptions, partition: number): Lane {
 }
 
 async function readInto(
-  { log, signal, maxEvents, onLoss, onHead }: PipelineOptions,
+  { log, signal, maxEvents, onLoss, onRetry, onHead }: PipelineOptions,
   lanes: ReadonlyMap<number, Lane>,
 ): Promise<void> {
   const starts = new Map([...lanes].map(([partition, { start }]) => [partition, start]));
-  for await (const batch of follow({ log, starts, signal, maxEvents, maxWaitMs, onLoss })) {
+  const reading = { log, starts, signal, maxEvents, maxWaitMs, onLoss, onRetry };
+  for await (const batch of follow(reading)) {
     onHead(batch.partition, batch.end);
     await lanes.get(batch.partition)?.queue.push(batch);
   }
