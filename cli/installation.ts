@@ -16,7 +16,7 @@ import type { Logger } from '../runtime/logger.js';
 import { loadMasterKey, type MasterKey } from '../runtime/master-key.js';
 import { migrate } from '../runtime/migrate.js';
 import { packageRoot } from '../runtime/package-root.js';
-import { openDatabase, type Database } from '../runtime/postgres.js';
+import { assertReachable, openDatabase, type Database } from '../runtime/postgres.js';
 
 /** Everything below the stations. */
 export interface Installation {
@@ -50,10 +50,10 @@ export async function openInstallation(
   purpose: string,
 ): Promise<Installation> {
   const server = await openServer(config, purpose);
+  const database = openDatabase({ url: server.url, max: 16, applicationName: 'trunkline' });
   try {
     const masterKey = await loadMasterKey(config);
-    const options = { url: server.url, max: 16, applicationName: 'trunkline' };
-    const database = openDatabase(options);
+    await assertReachable(database, server.url);
     await migrateAll(database);
     const keyRing = createKeyRing(masterKey.key, createPostgresKeyStore(database));
     return {
@@ -67,6 +67,7 @@ export async function openInstallation(
       },
     };
   } catch (thrown) {
+    await database.end();
     await server.stop();
     throw thrown;
   }

@@ -11,9 +11,10 @@ import { stationTasks, type Shared } from './stations.js';
 import { serveSystem } from './system.js';
 import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
+import { toError } from '../runtime/errors.js';
 import { createHealth, type Health } from '../runtime/health.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
-import { stopOnSignals, supervise, type Task } from '../runtime/lifecycle.js';
+import { stopOnSignals, stopped, supervise, type Task } from '../runtime/lifecycle.js';
 import { createLogger, type Logger } from '../runtime/logger.js';
 import { createMetrics } from '../runtime/metrics.js';
 import { openRegistry } from '../runtime/registry-cache.js';
@@ -67,12 +68,17 @@ async function serve(options: ServeOptions): Promise<void> {
       process.stderr.write(`\n${name}: stopping …\n`);
     },
   });
-  const installation = await openInstallation(config, logger, 'serve');
+  const life = new AbortController();
   try {
-    const sites = { installation, logger, signal: stop.signal, begin };
-    await serveInstallation(options, sites);
+    const installation = await openInstallation(config, logger, 'serve');
+    try {
+      const site = { installation, logger, signal: stop.signal, life: life.signal, begin };
+      await serveInstallation(options, site);
+    } finally {
+      life.abort(stopped('the end'));
+      await installation.close();
+    }
   } finally {
-    await installation.close();
     stop.dispose();
   }
 }
@@ -81,11 +87,13 @@ interface Site {
   readonly installation: Installation;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Aborts when everything has drained, or when a task has failed: nothing may outlive the stations. */
+  readonly life: AbortSignal;
   readonly begin: number;
 }
 
 async function serveInstallation(options: ServeOptions, site: Site): Promise<void> {
-  const { installation, logger, signal } = site;
+  const { installation, logger, signal, life } = site;
   const { config, database, databaseUrl, keyRing } = installation;
   const { roles } = options;
   const demo = options.demo === true ? await prepareDemo(installation) : null;
@@ -95,7 +103,7 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
   let port = config.TRUNKLINE_PORT;
   const registry = await openRegistry(
     { ...{ database, databaseUrl, keyRing, logger, clock: systemClock }, defaultPublicUrl },
-    signal,
+    life,
   );
   function defaultPublicUrl(): string {
     return config.TRUNKLINE_PUBLIC_URL ?? `http://${config.TRUNKLINE_HOST}:${port}`;
@@ -114,6 +122,7 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       await registry.refresh();
       return port;
     });
+    const unheard = failureOf(listening.port);
     const calls = playing(site, { demo, listening: listening.port });
     const tasks: Record<string, Task> = {
       ...stationTasks(shared, roles, listening.ready),
@@ -121,8 +130,9 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       database: untilGone(installation),
     };
     const drainMs = config.TRUNKLINE_DRAIN;
-    const supervised = { signal: after(signal, calls), drainMs, logger };
-    await supervise(withServer(tasks, httpServer), supervised);
+    const until = AbortSignal.any([after(signal, calls), unheard]);
+    await supervise(withServer(tasks, httpServer), { signal: until, drainMs, logger });
+    if (unheard.aborted) throw toError(unheard.reason);
   } finally {
     httpServer.close();
     await log.close();
@@ -152,6 +162,15 @@ function whenReady(roles: readonly Role[], listen: () => Promise<number>) {
   return { ready: begin, port };
 }
 
+/** Aborts with the reason when the promise rejects: a port in use is said once, by whoever started us. */
+function failureOf(promise: Promise<unknown>): AbortSignal {
+  const controller = new AbortController();
+  promise.catch((thrown: unknown) => {
+    controller.abort(thrown);
+  });
+  return controller.signal;
+}
+
 interface Announcement {
   readonly roles: readonly Role[];
   readonly demo: Demo | null;
@@ -162,7 +181,8 @@ interface Announcement {
 function announcing(site: Site, { roles, demo, listening }: Announcement): Task {
   const { installation, logger, begin } = site;
   return async (signal) => {
-    const port = await listening;
+    const port = await listening.catch(() => null);
+    if (port === null) return;
     const { config, masterKey } = installation;
     const url = localUrl(config, port);
     const tookMs = performance.now() - begin;
@@ -178,8 +198,13 @@ async function playing(
   { demo, listening }: Pick<Announcement, 'demo' | 'listening'>,
 ): Promise<void> {
   if (demo === null) return;
-  const url = localUrl(installation.config, await listening);
-  await playDemo(demo, url, { logger, signal });
+  const port = await listening.catch(() => null);
+  if (port === null) return;
+  const url = localUrl(installation.config, port);
+  await playDemo(demo, url, { logger, signal }).catch((thrown: unknown) => {
+    const error = toError(thrown);
+    logger.error({ code: 'demo_failed', error }, 'the simulated calls have stopped');
+  });
 }
 
 const localUrl = (config: Config, port: number): string =>

@@ -90,7 +90,10 @@ export async function runTrunkline(
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   child.stdin.end(options.input ?? '');
+  // A command that hangs is a fault to be seen, not one to wait for.
+  const limit = setTimeout(() => child.kill('SIGKILL'), 30_000);
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  clearTimeout(limit);
   return { code, stdout, stderr };
 }
 
