@@ -106,7 +106,10 @@ export const configSchema = z.object({
     'least severe line that is logged',
   ),
   TRUNKLINE_SPOOL_BYTES: field(integer(256 * 1024 * 1024, 0, 2 ** 40), 'bound of the local spool'),
-  TRUNKLINE_APPEND_TIMEOUT: field(duration('3s'), 'wait for the log before spooling a delivery'),
+  TRUNKLINE_APPEND_TIMEOUT: field(
+    duration('1s'),
+    'wait for the log before spooling a delivery; Telnyx gives up after 2 s',
+  ),
   TRUNKLINE_ENDPOINT_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per endpoint'),
   TRUNKLINE_ADDRESS_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per address'),
   TRUNKLINE_RING_EVENTS: field(
