@@ -12,11 +12,12 @@ import { serveSystem } from './system.js';
 import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
-import { createHealth, type Health } from '../runtime/health.js';
+import { createHealth, type HealthResult } from '../runtime/health.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
 import { stopOnSignals, stopped, supervise, type Task } from '../runtime/lifecycle.js';
 import { createLogger, type Logger } from '../runtime/logger.js';
 import { createMetrics } from '../runtime/metrics.js';
+import type { Database } from '../runtime/postgres.js';
 import { openRegistry } from '../runtime/registry-cache.js';
 import { createJwksVerifier, createLocalTokens, type TokenVerifier } from '../runtime/tokens.js';
 
@@ -115,8 +116,11 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       tokens: await openTokens(config, installation),
       demo: demo === null ? null : await demoSessions(installation, demo.tenant),
     };
-    addChecks(health, installation, roles);
-    if (!roles.includes('gateway')) serveSystem(httpServer, { health, metrics, config });
+    health.add('roles', () => ({ status: 'ok', detail: roles.join(', ') }));
+    if (!roles.includes('gateway')) {
+      health.add('postgres', () => queried(database));
+      serveSystem(httpServer, { health, metrics, config });
+    }
     const listening = whenReady(roles, async () => {
       port = await httpServer.listen(config.TRUNKLINE_HOST, port);
       await registry.refresh();
@@ -222,12 +226,9 @@ function after(signal: AbortSignal, first: Promise<void>): AbortSignal {
   return controller.signal;
 }
 
-function addChecks(health: Health, { database }: Installation, roles: readonly Role[]): void {
-  health.add('roles', () => ({ status: 'ok', detail: roles.join(', ') }));
-  health.add('postgres', async () => {
-    await database.query('select 1');
-    return { status: 'ok' };
-  });
+async function queried(database: Database): Promise<HealthResult> {
+  await database.query('select 1');
+  return { status: 'ok' };
 }
 
 async function openTokens(config: Config, { masterKey }: Installation): Promise<TokenVerifier> {

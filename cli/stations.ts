@@ -20,6 +20,7 @@ import type { Task } from '../runtime/lifecycle.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Registry } from '../runtime/registry.js';
+import { readyChecks } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import type { Installation } from './installation.js';
 import { version } from './version.js';
@@ -120,6 +121,7 @@ function gatewayTask(shared: Shared): Task {
     metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
     drainMs: config.TRUNKLINE_DRAIN,
     demo: shared.demo,
+    checks: () => readyChecks(shared.health),
   };
   return (signal) => runGateway(deps, signal);
 }

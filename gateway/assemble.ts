@@ -11,6 +11,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
 import type { Registry } from '../runtime/registry.js';
+import type { ReadyCheck } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import type { TenantId } from '../schemas/ids.js';
 import { createAuthenticator } from './authenticate.js';
@@ -23,7 +24,7 @@ import { createRateLimit } from './rate-limit.js';
 import type { ModelVersions } from './read-models.js';
 import { createRenderer } from './render.js';
 import { Rings } from './ring.js';
-import type { Demo, ReadyCheck } from './routes/system.js';
+import type { Demo } from './routes/system.js';
 import { createSnapshots, type ReadModels } from './snapshots.js';
 import { socketLimits, type SocketLimits } from './socket.js';
 import { Sockets } from './sockets.js';
@@ -57,7 +58,7 @@ export interface GatewayDeps {
   /** Only for `serve --demo` on loopback. */
   readonly demo: Demo | null;
   /** Readiness of the other roles of this process. */
-  readonly checks?: () => readonly ReadyCheck[];
+  readonly checks?: () => Promise<readonly ReadyCheck[]>;
   readonly limits?: SocketLimits;
   /** Default 6,000. */
   readonly requestsPerMinute?: number;
@@ -191,6 +192,6 @@ async function checksOf(
       ok: lost.length === 0,
       ...(lost.length === 0 ? {} : { detail: `partitions lost: ${lost.join(', ')}` }),
     },
-    ...(deps.checks?.() ?? []),
+    ...((await deps.checks?.()) ?? []),
   ];
 }

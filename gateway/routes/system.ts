@@ -1,22 +1,18 @@
 // Gateway: /health, /health/ready, /metrics and the demo's session. In: checks, metrics. Out: what a load
 // balancer, Prometheus and the demo page ask. Nothing of a tenant is in it.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
-
 import { z } from 'zod';
 
-import { problem, type HttpRequest, type HttpResponse } from '../../runtime/http.js';
+import { problem } from '../../runtime/http.js';
 import type { Metrics } from '../../runtime/metrics.js';
-import { bearerOf } from '../authenticate.js';
+import {
+  aliveAnswer,
+  isLoopback,
+  metricsAnswer,
+  readyAnswer,
+  type ReadyCheck,
+} from '../../runtime/system-answers.js';
 import { jsonAnswer, type Route } from '../http.js';
-
-/** A thing that must hold for this process to be sent traffic. */
-export interface ReadyCheck {
-  readonly name: string;
-  readonly ok: boolean;
-  /** For operators; no personal data, no secret. */
-  readonly detail?: string;
-}
 
 export interface SystemDeps {
   readonly checks: () => Promise<readonly ReadyCheck[]>;
@@ -46,7 +42,7 @@ export function systemRoutes(deps: SystemDeps): readonly Route[] {
       pattern: '/health',
       summary: 'The process is alive',
       answer: { status: 200, schema: z.object({ status: z.literal('ok') }) },
-      handle: () => jsonAnswer({ status: 'ok' }, noStore),
+      handle: aliveAnswer,
     },
     {
       ...open,
@@ -54,7 +50,7 @@ export function systemRoutes(deps: SystemDeps): readonly Route[] {
       pattern: '/health/ready',
       summary: 'The process may be sent traffic; 503 and the reasons when not',
       answer: { status: 200, schema: readySchema },
-      handle: () => ready(deps),
+      handle: async () => readyAnswer(await deps.checks()),
     },
     {
       ...open,
@@ -62,7 +58,7 @@ export function systemRoutes(deps: SystemDeps): readonly Route[] {
       pattern: '/metrics',
       summary: 'Prometheus metrics; needs the metrics token, or loopback when there is none',
       answer: { status: 200, schema: null },
-      handle: ({ request }) => metrics(deps, request),
+      handle: ({ request }) => metricsAnswer(deps.metrics, deps.metricsToken, request),
     },
   ];
   return deps.demo === null ? routes : [...routes, demoRoute(deps.demo)];
@@ -72,30 +68,6 @@ const readySchema = z.object({
   status: z.enum(['ready', 'not ready']),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
 });
-
-async function ready({ checks }: SystemDeps): Promise<HttpResponse> {
-  const list = await checks();
-  const isReady = list.every(({ ok }) => ok);
-  const body = { status: isReady ? 'ready' : 'not ready', checks: list };
-  return jsonAnswer(body, noStore, isReady ? 200 : 503);
-}
-
-async function metrics(
-  { metrics: registry, metricsToken }: SystemDeps,
-  request: HttpRequest,
-): Promise<HttpResponse> {
-  const given = bearerOf(request.headers.get('authorization'));
-  const isPermitted =
-    metricsToken === null
-      ? isLoopback(request.clientAddress)
-      : given !== null && isEqual(given, metricsToken);
-  if (!isPermitted) return problem('unauthenticated', 'metrics need their own token');
-  return {
-    status: 200,
-    headers: { 'content-type': registry.contentType, ...noStore },
-    body: await registry.metrics(),
-  };
-}
 
 function demoRoute(demo: Demo): Route {
   return {
@@ -118,12 +90,6 @@ function demoRoute(demo: Demo): Route {
   };
 }
 
-const isLoopback = (address: string): boolean =>
-  address === '::1' || /^(?:::ffff:)?127\./.test(address);
-
 /** A page of another site whose name was pointed at us (DNS rebinding) calls by that name. */
 const isLoopbackName = (host: string | undefined): boolean =>
   /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/.test(host ?? '');
-
-const isEqual = (a: string, b: string): boolean =>
-  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest());

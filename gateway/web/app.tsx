@@ -147,12 +147,12 @@ function useLink(client: LiveClient): LinkState {
 
 /** The items of a subscription, drawn at most once an animation frame however fast they change. */
 function useItems<Item>(subscription: LiveSubscription<Item>): ReadonlyMap<string, Item> {
-  const [items, setItems] = useState(subscription.items);
+  const [, setVersion] = useState(subscription.version);
   useEffect(() => {
     let frame = 0;
     const draw = () => {
       frame = 0;
-      setItems(subscription.items);
+      setVersion(subscription.version);
     };
     const stop = subscription.onChange(() => {
       if (frame === 0) frame = requestAnimationFrame(draw);
@@ -163,7 +163,7 @@ function useItems<Item>(subscription: LiveSubscription<Item>): ReadonlyMap<strin
       cancelAnimationFrame(frame);
     };
   }, [subscription]);
-  return items;
+  return subscription.items;
 }
 
 /** The time twice a second, for running timers; stands still in a hidden tab. */
