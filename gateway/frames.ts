@@ -28,7 +28,8 @@ export const leftJson = (callId: string, mergedFrom: string | null): string =>
   });
 
 const subscriptionId = z.string().min(1).max(128);
-const clientFrame = z.discriminatedUnion('type', [
+/** What a client may send. */
+export const clientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('auth'), token: z.string().min(1) }),
   z.object({ type: z.literal('refresh'), token: z.string().min(1) }),
   z.object({

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Mark } from '../log/mark.js';
 import { toError } from '../runtime/errors.js';
 import { packageRoot } from '../runtime/package-root.js';
+import { asyncApi } from './asyncapi.js';
 import { assemble, type Gateway, type GatewayDeps } from './assemble.js';
 import { handlerOf, jsonAnswer } from './http.js';
 import { openApiOf } from './openapi.js';
@@ -31,6 +32,8 @@ export async function runGateway(deps: GatewayDeps, signal: AbortSignal): Promis
   for (const route of routes) deps.httpServer.route(route, handlerOf(route, gateway.routes.router));
   const openApi = openApiOf(routes, deps.version);
   deps.httpServer.route({ method: 'GET', pattern: '/openapi.json' }, () => jsonAnswer(openApi));
+  const stream = asyncApi(deps.version);
+  deps.httpServer.route({ method: 'GET', pattern: '/asyncapi.json' }, () => jsonAnswer(stream));
   servePages(deps.httpServer, await readPages(join(packageRoot(), 'dist/web')));
 
   const starts = await startMarks(deps, signal);
