@@ -67,11 +67,17 @@ export async function closedLoop(
   return { sent: requests.length, notAccepted, seconds: (performance.now() - begin) / 1000 };
 }
 
+/** `intendedMs` is on the clock of `performance.now()`. */
+export interface Pace {
+  readonly rate: number;
+  readonly onSend: (index: number, intendedMs: number) => void;
+}
+
 /** Sends request i at `begin + i / rate`, whatever the answers do; resolves when all are answered. */
 export async function openLoop(
   port: number,
   requests: readonly Buffer[],
-  options: { readonly rate: number; readonly onSend: (index: number, intendedMs: number) => void },
+  options: Pace,
 ): Promise<LoadResult> {
   const pool = await Promise.all(Array.from({ length: 32 }, () => open(port)));
   const begin = performance.now() + 20;
@@ -84,7 +90,7 @@ export async function openLoop(
         const connection = pool[next % pool.length];
         const bytes = requests[next];
         if (connection === undefined || bytes === undefined) break;
-        options.onSend(next, performance.timeOrigin + begin + (next * 1000) / options.rate);
+        options.onSend(next, begin + (next * 1000) / options.rate);
         answers_.push(new Promise((done) => connection.waiting.push(done)));
         connection.socket.write(bytes);
         next += 1;

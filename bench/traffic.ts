@@ -4,6 +4,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 
 export interface SignedRequest {
   readonly callSid: string;
+  /** As Twilio writes it. */
+  readonly status: string;
   /** The whole HTTP/1.1 request. */
   readonly bytes: Buffer;
 }
@@ -32,7 +34,11 @@ export function twilioTraffic(target: Target, requests: number): SignedRequest[]
   return all.slice(0, requests);
 }
 
-function sign(target: Target, callSid: string, [status, sequence]: (typeof steps)[number]) {
+function sign(
+  target: Target,
+  callSid: string,
+  [status, sequence]: (typeof steps)[number],
+): SignedRequest {
   const fields: Record<string, string> = {
     CallSid: callSid,
     AccountSid: 'AC0123456789abcdef0123456789abcdef',
@@ -59,5 +65,5 @@ function sign(target: Target, callSid: string, [status, sequence]: (typeof steps
     `X-Twilio-Signature: ${signature}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
   ].join('\r\n');
-  return { callSid, bytes: Buffer.from(`${head}\r\n\r\n${body}`) };
+  return { callSid, status, bytes: Buffer.from(`${head}\r\n\r\n${body}`) };
 }

@@ -1,5 +1,5 @@
-// Bench baseline: kafkajs → uWebSockets.js publish to every socket. With `publish` it also publishes
-// frames it is sent on standard input, for the fan-out alone.
+// Bench baseline: kafkajs → uWebSockets.js publish to every socket. For the fan-out alone it publishes
+// frames that it was given on standard input before, each at its time.
 
 import { createInterface } from 'node:readline';
 import { Kafka, logLevel } from 'kafkajs';
@@ -51,16 +51,41 @@ if (options.brokers !== undefined && options.from !== undefined) {
   await consumer.subscribe({ topic: options.from, fromBeginning: true });
   consumer.on(consumer.events.GROUP_JOIN, () => say({ joined: true }));
   await consumer.run({
-    eachBatch: async ({ batch, resolveOffset }) => {
-      for (const { value, offset } of batch.messages) {
+    autoCommit: false,
+    eachBatch: async ({ batch }) => {
+      for (const { value } of batch.messages) {
         app.publish('calls', value?.toString() ?? '', false);
-        resolveOffset(offset);
       }
     },
   });
 }
 
+/** Publishes each frame at its time after the start, as it came from the product. */
+async function play(frames: readonly (readonly [afterMs: number, text: string])[]): Promise<void> {
+  const begin = performance.now();
+  let next = 0;
+  await new Promise<void>((resolve) => {
+    const turn = (): void => {
+      const now = performance.now() - begin;
+      for (let frame = frames[next]; frame !== undefined && frame[0] <= now; frame = frames[next]) {
+        app.publish('calls', frame[1], false);
+        next += 1;
+      }
+      if (next < frames.length) setTimeout(turn, 1);
+      else resolve();
+    };
+    turn();
+  });
+}
+
+let loaded: (readonly [number, string])[] = [];
 for await (const line of createInterface({ input: process.stdin })) {
-  const { frames } = JSON.parse(line) as { frames: string[] };
-  for (const frame of frames) app.publish('calls', frame, false);
+  const { load } = JSON.parse(line) as { load?: [number, string][] };
+  if (load === undefined) {
+    await play(loaded);
+    say({ played: loaded.length });
+  } else {
+    loaded = load;
+    say({ loaded: loaded.length });
+  }
 }

@@ -1,0 +1,57 @@
+// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches, `--quick`,
+// `--name <text>`. Goes out: a table, and files in bench/results. Never a timed test: it always ends well.
+
+import { loadavg } from 'node:os';
+
+import { measureFanOut } from './fan-out.js';
+import { measureLatency } from './latency.js';
+import { measureMemory } from './memory.js';
+import { store, table, type Row } from './report.js';
+import { Setting } from './setting.js';
+import { measureStations } from './stations.js';
+
+const args = process.argv.slice(2);
+const nameAt = args.indexOf('--name');
+const quick = args.includes('--quick');
+const numbers = args.filter((arg) => /^[1-6]$/.test(arg)).map(Number);
+const chosen = new Set(numbers.length === 0 ? [1, 2, 3, 4, 5, 6] : numbers);
+const name = nameAt < 0 ? (quick ? 'quick' : 'bench') : (args[nameAt + 1] ?? 'bench');
+
+const size = quick
+  ? { rounds: 3, deliveries: 6_000, seconds: 2 }
+  : { rounds: 3, deliveries: 20_000, seconds: 5 };
+
+const begin = performance.now();
+const before = loadavg();
+const note = (text: string): void => {
+  const seconds = Math.round((performance.now() - begin) / 1000);
+  process.stderr.write(`${String(seconds).padStart(4)} s  ${text}\n`);
+};
+const setting = new Setting(size, note);
+const rows: Row[] = [];
+const ending = (): void => void setting.close().finally(() => process.exit(1));
+process.on('SIGINT', ending);
+process.on('SIGTERM', ending);
+
+const scenarios = [
+  { benches: [1, 2, 3], measure: measureStations },
+  { benches: [4], measure: measureFanOut },
+  { benches: [5], measure: measureLatency },
+  { benches: [6], measure: measureMemory },
+] as const;
+
+try {
+  for (const { benches, measure } of scenarios) {
+    const wanted = benches.filter((bench) => chosen.has(bench));
+    if (wanted.length === 0) continue;
+    rows.push(...(await measure(setting, new Set<number>(wanted))));
+    await setting.clear();
+  }
+} finally {
+  await setting.close();
+}
+const seconds = (performance.now() - begin) / 1000;
+const load = { before, after: loadavg() };
+const path = store(rows, { name, quick, rounds: size.rounds, load, seconds });
+process.stdout.write(`\n${table(rows)}\n\nstored as ${path}.{json,md}\n`);
+process.exit(0);
