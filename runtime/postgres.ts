@@ -20,7 +20,7 @@ types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text));
 
 /**
  * Opens a pool; nothing connects before the first query. A statement may take 30 s, a transaction
- * may sit idle for 60 s: longer is a fault, and it would hold locks and marks.
+ * may sit idle for 15 s: longer is a fault (a process that hangs), and others wait for its locks.
  */
 export function openDatabase(options: {
   readonly url: string;
@@ -36,7 +36,7 @@ export function openDatabase(options: {
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     statement_timeout: options.statementTimeoutMs ?? 30_000,
-    idle_in_transaction_session_timeout: 60_000,
+    idle_in_transaction_session_timeout: 15_000,
     types,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it ends the process.

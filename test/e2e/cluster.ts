@@ -39,6 +39,37 @@ export interface ClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** To start again where another process was. */
+  readonly port?: number;
+  readonly data?: string;
+}
+
+/** Everything in the log. */
+export interface History {
+  /** Valid events by tenant, in order. */
+  readonly tenants: ReadonlyMap<string, readonly EventEnvelope[]>;
+  /** Markers that were accepted: ownerships begun. */
+  readonly markers: number;
+  /** Records that readers drop, by the reason. */
+  readonly dropped: Readonly<
+    Record<'earlier_offset' | 'late_marker' | 'not_owner' | 'duplicate', number>
+  >;
+  /** Records of `deliveries`. */
+  readonly deliveries: number;
+}
+
+/** Every seq of every tenant is there once, in order, from 1. */
+export function expectDense({ tenants }: History): void {
+  for (const [tenant, events] of tenants) {
+    expect(
+      events.map(({ seq }) => seq),
+      tenant,
+    ).toEqual(events.map((_, index) => index + 1));
+  }
+}
+
 /** A cluster of one test file. */
 export class Cluster {
   private readonly processes: Product[] = [];
@@ -78,11 +109,13 @@ export class Cluster {
   }
 
   /** Starts a process of these roles. */
-  async start(roles: string, env: Readonly<Record<string, string>> = {}): Promise<Product> {
+  async start(roles: string, more: StartOptions = {}): Promise<Product> {
+    const { env = {}, port, data } = more;
     const product = await startProduct({
       args: ['--roles', roles],
-      data: freshDirectory(`${this.name}-${roles.replaceAll(',', '-')}`),
+      data: data ?? freshDirectory(`${this.name}-${roles.replaceAll(',', '-')}`),
       env: { ...this.env, ...env },
+      ...(port === undefined ? {} : { port }),
     });
     this.processes.push(product);
     return product;
@@ -144,30 +177,36 @@ export class Cluster {
     );
   }
 
-  /** Every event of the log as readers see it, by tenant: valid records only, in order. */
-  async events(): Promise<ReadonlyMap<string, readonly EventEnvelope[]>> {
+  /** What the log holds, as every reader has to read it. */
+  async history(): Promise<History> {
     const codec = await this.installation.openCodec();
-    const byTenant = new Map<string, EventEnvelope[]>();
+    const tenants = new Map<string, EventEnvelope[]>();
+    const dropped = { earlier_offset: 0, late_marker: 0, not_owner: 0, duplicate: 0 };
+    let markers = 0;
+    let deliveries = 0;
     for (let partition = 0; partition < this.log.partitions; partition += 1) {
       const reader = new PartitionReader(startMark, `events[${partition}]`);
       for (const record of await readAll(this.log, 'events', partition)) {
         const verdict = reader.read(record);
+        if (verdict.kind === 'marker') markers += 1;
+        if (verdict.kind === 'dropped') dropped[verdict.why] += 1;
         if (verdict.kind !== 'event') continue;
         await codec.learn([verdict.event.value]);
         const event = codec.decodeEvent(verdict.event.value);
-        byTenant.set(event.tenant, [...(byTenant.get(event.tenant) ?? []), event]);
+        const known = tenants.get(event.tenant);
+        if (known === undefined) tenants.set(event.tenant, [event]);
+        else known.push(event);
       }
+      deliveries += (await this.log.bounds('deliveries', partition)).next;
     }
-    return byTenant;
+    return { tenants, markers, dropped, deliveries };
   }
 
-  async expectDense(): Promise<void> {
-    for (const [tenant, events] of await this.events()) {
-      expect(
-        events.map(({ seq }) => seq),
-        tenant,
-      ).toEqual(events.map((_, index) => index + 1));
-    }
+  /** How many records `events` holds, valid or not: it grows while processors work. */
+  async eventRecords(): Promise<number> {
+    const partitions = Array.from({ length: this.log.partitions }, (_, partition) => partition);
+    const bounds = await Promise.all(partitions.map((p) => this.log.bounds('events', p)));
+    return bounds.reduce((sum, { next }) => sum + next, 0);
   }
 
   /** The proof of promise 7, for every read model; for one of them as an operator asks for it. */
