@@ -1,7 +1,7 @@
 // uWebSockets.js, loaded in one place: the official package if the user installed it, else one of the
 // npm builds for this Node (design section 11). Only the parts that are used are typed.
 
-import { TrunklineError } from './errors.js';
+import { TrunklineError, toError } from './errors.js';
 
 export interface UwsResponse {
   onAborted(handler: () => void): UwsResponse;
@@ -101,15 +101,22 @@ async function load(): Promise<LoadedUws> {
       causes.push(cause);
     }
   }
-  throw new TrunklineError('uws_missing', missingDetail(), { cause: new AggregateError(causes) });
+  throw new TrunklineError('uws_missing', missingDetail(causes), {
+    cause: new AggregateError(causes),
+  });
 }
 
-function missingDetail(): string {
+function missingDetail(causes: readonly unknown[]): string {
   const here = `Node ${process.versions.node} on ${process.platform}-${process.arch}`;
   const major = Number(process.versions.node.split('.')[0]);
+  const nothing = `no build of uWebSockets.js loads with ${here}`;
+  // Seen with the builds for Node 24 and 26 on Debian 12; those for 20 and 22 need less.
+  if (causes.some((cause) => /GLIBC_\d/.test(toError(cause).message))) {
+    return `${nothing}: its C library is too old for them; use Node 22 here, or a newer system (glibc 2.38: Debian 13, Ubuntu 24.04)`;
+  }
   const install =
     major <= 22
       ? 'npm install uws-pack@20.0.8'
       : 'npm install uNetworking/uWebSockets.js#v20.69.0 (from GitHub)';
-  return `no build of uWebSockets.js loads with ${here}; run: ${install}`;
+  return `${nothing}; run: ${install}`;
 }
