@@ -27,6 +27,12 @@ function exitCodeOf(thrown: unknown): number {
   return unavailable.has(error.code) ? exitCodes.unavailable : exitCodes.failed;
 }
 
+// A reader that has seen enough (`| head`) closes the pipe: that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok);
+  throw error;
+});
+
 try {
   await createProgram().parseAsync();
 } catch (thrown) {
