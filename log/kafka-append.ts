@@ -38,7 +38,10 @@ export async function kafkaAppender(
         timeout: timeoutMs,
         compression: CompressionTypes.None,
         messages: records.map(({ key, header, value }) => ({
-          ...{ key, value, partition, headers: { [headerName]: header } },
+          key,
+          value,
+          partition,
+          headers: { [headerName]: header },
         })),
       });
       const baseOffset = Number(result?.baseOffset ?? -1);
