@@ -10,7 +10,8 @@ import { partitionOf } from '../log/topics.js';
 import { toError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
-import type { DeliveryContent, KeptDelivery } from '../schemas/facts.js';
+import { encodeContent } from '../schemas/delivery-content.js';
+import type { KeptDelivery } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { recordBytes, type DeliveryRecord } from './spool-record.js';
@@ -46,8 +47,7 @@ export async function recordDelivery(
   const { tenant, provider, raw } = delivery;
   const deliveryId = randomUUID().replaceAll('-', '');
   const dayKey = utcDay(raw.receivedAt);
-  const content: DeliveryContent = { facts: mapped.facts, raw: keptDelivery(delivery) };
-  const plain = Buffer.from(JSON.stringify(content));
+  const plain = encodeContent({ facts: mapped.facts, raw: keptDelivery(delivery) });
   let sealed: Buffer;
   try {
     sealed = await keyRing.sealDay(tenant, dayKey, deliveryPlace(tenant, deliveryId), plain);
@@ -80,7 +80,7 @@ function keptDelivery({ url, raw }: VerifiedDelivery): KeptDelivery {
     const value = raw.headers.get(name);
     if (value !== undefined) headers[name] = value;
   }
-  return { method: raw.method, url, headers, body: raw.body.toString('base64') };
+  return { method: raw.method, url, headers, body: raw.body };
 }
 
 const traceParent = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;

@@ -1,4 +1,4 @@
-// Station processors: the shape of facts. Comes in: the JSON of an opened delivery. Goes out: its facts,
+// Station processors: the shape of facts. Comes in: the decoded content of a delivery. Goes out: its facts,
 // when each has the fields that events are made of. A fact that could be decided but not encoded would
 // stop its whole partition; this way it is parked.
 

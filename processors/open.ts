@@ -3,8 +3,9 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { SourceRecord } from '../log/owner.js';
-import { toError, TrunklineError } from '../runtime/errors.js';
+import { TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
+import { decodeContent } from '../schemas/delivery-content.js';
 import type { ProviderFact, RecordedFact } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import { factsOf } from './fact-shape.js';
@@ -86,21 +87,12 @@ async function openContent(
 
 /** The seal proves that ingest wrote it; an ingest of another version is what the check is for. */
 function factsIn(content: Buffer): readonly ProviderFact[] {
-  const parsed = parseJson(content);
-  const facts = factsOf(parsed);
+  const decoded = decodeContent(content);
+  const facts = decoded === null ? null : factsOf(decoded);
   if (facts === null) {
     throw new TrunklineError('value_unreadable', 'the content holds no facts of a known shape');
   }
   return facts;
-}
-
-function parseJson(content: Buffer): unknown {
-  try {
-    return JSON.parse(content.toString('utf8'));
-  } catch (thrown) {
-    // The parser's message quotes the content; only its kind goes on.
-    throw new TrunklineError('value_unreadable', `the content is no JSON: ${toError(thrown).name}`);
-  }
 }
 
 /** Rejects when the tenant's key itself is out of reach. */

@@ -136,16 +136,20 @@ export interface NotUnderstoodFact extends FactBase {
 
 export type ProviderFact = CallFact | MessageFact | NotUnderstoodFact;
 
-/** The raw delivery as it is kept under the tenant's day key. `body` is base64. */
+/** The raw delivery as it is kept under the tenant's day key. */
 export interface KeptDelivery {
   readonly method: string;
   readonly url: string;
   /** Allow-listed headers only; credentials and signatures are not kept. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** As it came. */
+  readonly body: Uint8Array;
 }
 
-/** The sealed half of a record of `deliveries`: facts and the bytes they came from. */
+/**
+ * The sealed half of a record of `deliveries`: facts and the bytes they came from. As bytes:
+ * schemas/delivery-content.
+ */
 export interface DeliveryContent {
   readonly facts: readonly ProviderFact[];
   readonly raw: KeptDelivery;
@@ -166,6 +170,6 @@ export interface RecordedFact {
   readonly mappingVersion: number;
   /** Day key under which `sealed` was made: `YYYY-MM-DD` (UTC). */
   readonly dayKey: string;
-  /** nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes) over the JSON of a DeliveryContent. */
+  /** The bytes of a DeliveryContent under the day key (runtime/seal `sealBytes`). */
   readonly sealed: Uint8Array;
 }

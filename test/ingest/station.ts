@@ -15,6 +15,7 @@ import { createHttpServer } from '../../runtime/http.js';
 import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime/keys.js';
 import { createMetrics, type Metrics } from '../../runtime/metrics.js';
 import type { Endpoint, Registry } from '../../runtime/registry.js';
+import { decodeContent } from '../../schemas/delivery-content.js';
 import type { DeliveryContent, RecordedFact } from '../../schemas/facts.js';
 import { endpointId, tenantId } from '../../schemas/ids.js';
 import { deliveryPlace } from '../../schemas/sealed.js';
@@ -143,7 +144,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
         place,
         Buffer.from(fact.sealed),
       );
-      return JSON.parse(bytes.toString()) as DeliveryContent;
+      return decodeContent(bytes) as DeliveryContent;
     },
     async stop() {
       stopping.abort();

@@ -13,6 +13,7 @@ import { createKeyRing, createMemoryKeyStore } from '../../runtime/keys.js';
 import type { Logger } from '../../runtime/logger.js';
 import { createMetrics } from '../../runtime/metrics.js';
 import type { Database } from '../../runtime/postgres.js';
+import { encodeContent } from '../../schemas/delivery-content.js';
 import type { EventEnvelope } from '../../schemas/events.js';
 import type { ProviderFact, RecordedFact } from '../../schemas/facts.js';
 import { endpointId } from '../../schemas/ids.js';
@@ -116,7 +117,8 @@ export class Station {
     const deliveryId = `d${this.store.bounds('deliveries', home).next}`;
     const dayKey = '2026-10-01';
     const place = deliveryPlace(acme, deliveryId);
-    const content = Buffer.from(JSON.stringify({ facts, raw: {} }));
+    const raw = { method: 'POST', url: '', headers: {}, body: Buffer.alloc(0) };
+    const content = encodeContent({ facts, raw });
     const sealed = await keyRing.sealDay(acme, dayKey, place, content);
     const value = codec.encodeFact({
       tenant: acme,

@@ -1,0 +1,126 @@
+// What travels sealed in a record of `deliveries`: facts and the delivery they came from, as bytes. Written
+// by ingest, read by processors. Lists without names and the body as it came: every byte is sealed,
+// summed and stored once per delivery.
+//
+//   version u8 | length u32 (big-endian) | JSON of that length | body
+
+import type { CallSignal, DeliveryContent, KeptDelivery, ProviderFact } from './facts.js';
+
+const version = 1;
+const headBytes = 5;
+
+/** Content whose raw half was read; nobody has looked at the shape of its facts yet. */
+export interface DecodedContent {
+  readonly facts: readonly unknown[];
+  readonly raw: KeptDelivery;
+}
+
+/** The bytes of a content. */
+export function encodeContent({ facts, raw }: DeliveryContent): Buffer {
+  const json = JSON.stringify([facts.map(factList), raw.method, raw.url, raw.headers]);
+  const length = Buffer.byteLength(json);
+  const bytes = Buffer.allocUnsafe(headBytes + length + raw.body.length);
+  bytes[0] = version;
+  bytes.writeUInt32BE(length, 1);
+  bytes.write(json, headBytes);
+  bytes.set(raw.body, headBytes + length);
+  return bytes;
+}
+
+/** Reads what `encodeContent` made; null for anything else. The body is a view, not a copy. */
+export function decodeContent(bytes: Buffer): DecodedContent | null {
+  if (bytes.length < headBytes || bytes[0] !== version) return null;
+  const end = headBytes + bytes.readUInt32BE(1);
+  const parsed = end <= bytes.length ? parseJson(bytes.toString('utf8', headBytes, end)) : null;
+  if (!Array.isArray(parsed)) return null;
+  const [lists, method, url, headers] = parsed as readonly unknown[];
+  if (!Array.isArray(lists) || typeof method !== 'string' || typeof url !== 'string') return null;
+  if (typeof headers !== 'object' || headers === null) return null;
+  const facts = lists.map((list: unknown) => (Array.isArray(list) ? factOf(list) : null));
+  const kept = headers as Readonly<Record<string, string>>;
+  return { facts, raw: { method, url, headers: kept, body: bytes.subarray(end) } };
+}
+
+/** JSON or null; the parser's own message would quote the content. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+type List = readonly unknown[];
+
+function factList(fact: ProviderFact): List {
+  const { factId, eventType, occurredAt, order } = fact;
+  const base = [factId, eventType, occurredAt, order.phase, order.atUs, order.seq] as const;
+  switch (fact.kind) {
+    case 'call': {
+      const { legRef, parentRef, sessionRef, direction, signal, durationSec } = fact;
+      const leg = [legRef, parentRef, sessionRef, direction, signalList(signal), durationSec];
+      const { providerCode, details, from, to, personal } = fact;
+      return ['c', ...base, ...leg, providerCode, details, from, to, personal];
+    }
+    case 'message': {
+      const { messageRef, direction, status, providerStatus, providerCode, optOut } = fact;
+      const message = [messageRef, direction, status, providerStatus, providerCode, optOut];
+      const { details, from, to, body, personal } = fact;
+      return ['m', ...base, ...message, details, from, to, body, personal];
+    }
+    case 'not_understood':
+      return ['n', ...base, fact.legRef, fact.reason];
+  }
+}
+
+function signalList(signal: CallSignal): List {
+  switch (signal.type) {
+    case 'status':
+      return ['s', signal.status, signal.cause, signal.reason];
+    case 'hangup':
+      return ['h', signal.cause];
+    case 'note':
+      return ['n', signal.name];
+  }
+}
+
+/** The fields of a fact by the names of schemas/facts; null for a kind of another version. */
+function factOf(list: List): unknown {
+  const [kind, factId, eventType, occurredAt, phase, atUs, seq, ...rest] = list;
+  const base = { factId, eventType, occurredAt, order: { phase, atUs, seq } };
+  switch (kind) {
+    case 'c': {
+      const [legRef, parentRef, sessionRef, direction, signal, durationSec] = rest;
+      const [providerCode, details, from, to, personal] = rest.slice(6);
+      const leg = { legRef, parentRef, sessionRef, direction, signal: signalOf(signal) };
+      const more = { durationSec, providerCode, details, from, to, personal };
+      return { kind: 'call', ...base, ...leg, ...more };
+    }
+    case 'm': {
+      const [messageRef, direction, status, providerStatus, providerCode, optOut] = rest;
+      const [details, from, to, body, personal] = rest.slice(6);
+      const message = { messageRef, direction, status, providerStatus, providerCode, optOut };
+      return { kind: 'message', ...base, ...message, details, from, to, body, personal };
+    }
+    case 'n': {
+      const [legRef, reason] = rest;
+      return { kind: 'not_understood', ...base, legRef, reason };
+    }
+    default:
+      return null;
+  }
+}
+
+function signalOf(list: unknown): unknown {
+  const [type, first, cause, reason] = Array.isArray(list) ? (list as List) : [];
+  switch (type) {
+    case 's':
+      return { type: 'status', status: first, cause, reason };
+    case 'h':
+      return { type: 'hangup', cause: first };
+    case 'n':
+      return { type: 'note', name: first };
+    default:
+      return null;
+  }
+}
