@@ -126,21 +126,37 @@ async function prepare(client: Transaction): Promise<void> {
   await prepareReader(client);
 }
 
-/** Roles belong to the server, not to the database: another database may make it at this moment. */
+/**
+ * The role `trunkline_reader`, and the right to act as it. Roles belong to the server, not to the
+ * database: another database may make it at this moment. Since PostgreSQL 16 a user that is no
+ * superuser may administer the roles it makes but not act as them until that is granted too.
+ */
 async function prepareReader(client: Transaction): Promise<void> {
-  await client.query(`
-    do $$ begin
-      if not exists (select from pg_roles where rolname = '${readerRole}') then
-        create role ${readerRole} nologin;
-      end if;
-    exception when duplicate_object or unique_violation then null;
-    end $$`);
-  await client.query(`
-    do $$ begin
-      if not pg_has_role(current_user, '${readerRole}', 'member') then
-        grant ${readerRole} to current_user;
-      end if;
-    end $$`);
+  try {
+    await client.query(`
+      do $$ begin
+        if not exists (select from pg_roles where rolname = '${readerRole}') then
+          create role ${readerRole} nologin;
+        end if;
+      exception when duplicate_object or unique_violation then null;
+      end $$`);
+    await client.query(`
+      do $$ begin
+        if not pg_has_role(current_user, '${readerRole}',
+            case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
+        then grant ${readerRole} to current_user;
+        end if;
+      end $$`);
+  } catch (thrown) {
+    const cause = postgresError(thrown);
+    if (cause instanceof TrunklineError) throw cause;
+    const { rows } = await client.query<{ user: string }>('select current_user as "user"');
+    throw failure(
+      `the role ${readerRole}: ${cause.message}; as an administrator of the server run: ` +
+        `create role ${readerRole} nologin; grant ${readerRole} to ${rows[0]?.user ?? 'this user'}`,
+      { cause },
+    );
+  }
 }
 
 async function readApplied(client: Transaction, set: string): Promise<Map<number, string>> {

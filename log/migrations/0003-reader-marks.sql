@@ -3,9 +3,11 @@
 
 do $$
 begin
-  create role trunkline_reader nologin;
+  if not exists (select from pg_roles where rolname = 'trunkline_reader') then
+    create role trunkline_reader nologin;
+  end if;
 exception
-  -- Roles belong to the cluster: another database or another station may have made it.
+  -- Roles belong to the cluster: another database or another station may make it at this moment.
   when duplicate_object or unique_violation then null;
 end
 $$;
