@@ -79,20 +79,28 @@ export async function openLoop(
   requests: readonly Buffer[],
   options: Pace,
 ): Promise<LoadResult> {
-  const pool = await Promise.all(Array.from({ length: 32 }, () => open(port)));
+  // A connection carries one request at a time, as a provider's does; more are opened when all wait.
+  const idle = await Promise.all(Array.from({ length: 64 }, () => open(port)));
+  const all = [...idle];
   const begin = performance.now() + 20;
-  const answers_: Promise<number>[] = [];
+  const statuses: Promise<number>[] = [];
+  const send = async (bytes: Buffer): Promise<number> => {
+    const connection = idle.pop() ?? (await open(port));
+    const answered = new Promise<number>((done) => connection.waiting.push(done));
+    connection.socket.write(bytes);
+    const status = await answered;
+    idle.push(connection);
+    return status;
+  };
   let next = 0;
   await new Promise<void>((resolve) => {
-    const turn = () => {
+    const turn = (): void => {
       const now = performance.now();
-      while (next < requests.length && begin + (next * 1000) / options.rate <= now) {
-        const connection = pool[next % pool.length];
-        const bytes = requests[next];
-        if (connection === undefined || bytes === undefined) break;
-        options.onSend(next, begin + (next * 1000) / options.rate);
-        answers_.push(new Promise((done) => connection.waiting.push(done)));
-        connection.socket.write(bytes);
+      for (let bytes = requests[next]; bytes !== undefined; bytes = requests[next]) {
+        const intended = begin + (next * 1000) / options.rate;
+        if (intended > now) break;
+        options.onSend(next, intended);
+        statuses.push(send(bytes));
         next += 1;
       }
       if (next < requests.length) setTimeout(turn, 1);
@@ -100,11 +108,11 @@ export async function openLoop(
     };
     turn();
   });
-  const statuses = await Promise.all(answers_);
-  for (const { socket } of pool) socket.destroy();
+  const answered = await Promise.all(statuses);
+  for (const { socket } of new Set([...all, ...idle])) socket.destroy();
   return {
     sent: requests.length,
-    notAccepted: statuses.filter((status) => status < 200 || status > 299).length,
+    notAccepted: answered.filter((status) => status < 200 || status > 299).length,
     seconds: (performance.now() - begin) / 1000,
   };
 }

@@ -6,7 +6,7 @@ import { callIdOf } from '../processors/call/identity.js';
 import { tenantId } from '../schemas/ids.js';
 import { watch } from './frames.js';
 import { openLoop } from './http-load.js';
-import { median, percentiles, type Percentiles } from './measure.js';
+import { cpuSeconds, median, percentiles, type Percentiles } from './measure.js';
 import type { Row } from './report.js';
 import type { Setting } from './setting.js';
 import { openDoor, tenant, type Site } from './site.js';
@@ -19,6 +19,8 @@ interface Way {
   readonly port: number;
   /** What a request and the frame it leads to have in common. */
   readonly keyOf: (request: SignedRequest) => string;
+  /** Its processes, PostgreSQL and Kafka left out. */
+  readonly pids: readonly number[];
   /** Called with the key of each frame that arrives. */
   onKey: (key: string) => void;
 }
@@ -29,23 +31,18 @@ interface Found {
   readonly latency: Percentiles;
   /** Requests without a frame. */
   readonly missing: number;
+  /** CPU of the way's processes, in cores. */
+  readonly cores: number;
 }
 
 const rates = [200, 1_000] as const;
+/** Requests of the first seconds are not counted: connections open, the sender has just signed. */
+const leadInSec = 0.5;
 
 /** Measures all ways at both rates. */
 export async function measureLatency(setting: Setting): Promise<Row[]> {
-  const ways = [
-    await bareWay(setting),
-    await productWay(setting, 'Kafka, four processes', await setting.kafkaSite(), [
-      'ingest',
-      'processors',
-      'projections',
-      'gateway',
-    ]),
-    await productWay(setting, 'Kafka, one process', await setting.kafkaSite(), [all]),
-    await productWay(setting, 'embedded, one process', setting.embeddedSite(), [all]),
-  ];
+  const ways: Way[] = [];
+  for (const start of makers(setting)) ways.push(await start());
   setting.note('(5) warming up');
   for (const way of ways) {
     await once(way, 400, setting.size.seconds);
@@ -57,29 +54,42 @@ export async function measureLatency(setting: Setting): Promise<Row[]> {
       for (const way of ways) {
         const one = await once(way, rate, setting.size.seconds);
         found.push(one);
-        const { p50, p99, p999, max } = one.latency;
-        const lost = one.missing === 0 ? '' : `, ${one.missing} MISSING`;
-        setting.note(`(5) ${rate}/s ${way.name}: ${p50} / ${p99} / ${p999} / ${max} ms${lost}`);
+        setting.note(`(5) ${rate}/s ${way.name}: ${describe(one)}`);
       }
     }
   }
   return rates.flatMap((rate) => ways.slice(1).flatMap(({ name }) => rowsOf(found, name, rate)));
 }
 
-const all = 'ingest,processors,projections,gateway';
+const roleNames = ['ingest', 'processors', 'projections', 'gateway'] as const;
+const together = [roleNames.join(',')];
+
+/** TRUNKLINE_BENCH_WAYS=1,3 leaves all but the bare way and these out, for looking closer at one. */
+function makers(setting: Setting): readonly (() => Promise<Way>)[] {
+  const product = async (name: string, site: Site, processes: readonly string[]): Promise<Way> =>
+    productWay(setting, name, { site, processes });
+  const wanted = process.env['TRUNKLINE_BENCH_WAYS']?.split(',').map(Number);
+  const ours = [
+    async () => product('Kafka, four processes', await setting.kafkaSite(), roleNames),
+    async () => product('Kafka, one process', await setting.kafkaSite(), together),
+    async () => product('embedded, one process', setting.embeddedSite(), together),
+  ].filter((_, i) => wanted === undefined || wanted.includes(i + 1));
+  return [() => bareWay(setting), ...ours];
+}
 
 async function productWay(
   setting: Setting,
   name: string,
-  site: Site,
-  processes: readonly string[],
+  { site, processes }: { readonly site: Site; readonly processes: readonly string[] },
 ): Promise<Way> {
   setting.note(`(5) starting ${name}`);
   // On the embedded log the command line joins the server of a running `serve`.
   const door = site.databaseUrl === null ? null : await openDoor(site);
   const ports = new Map<string, number>();
+  const pids: number[] = [];
   for (const roles of processes) {
-    const { port } = await setting.roles(site, roles);
+    const { port, pid } = await setting.roles(site, roles);
+    pids.push(pid);
     for (const role of roles.split(',')) ports.set(role, port);
   }
   const { target, apiKey } = door ?? (await openDoor(site));
@@ -87,6 +97,7 @@ async function productWay(
     name,
     target,
     port: ports.get('ingest') ?? 0,
+    pids,
     keyOf: ({ callSid, status }) =>
       `${callIdOf(tenantId(tenant), 'twilio', callSid)}/${statuses[status] ?? status}`,
     onKey: () => undefined,
@@ -122,6 +133,7 @@ async function bareWay(setting: Setting): Promise<Way> {
     name: 'bare parts',
     target,
     port: Number(port),
+    pids: [ingest.pid, processor.pid, gateway.pid],
     keyOf: ({ callSid, status }) => `${callSid}/${status}`,
     onKey: () => undefined,
   };
@@ -137,23 +149,33 @@ async function bareWay(setting: Setting): Promise<Way> {
 
 /** One run; a request whose frame never comes counts as the whole wait. */
 async function once(way: Way, rate: number, seconds: number): Promise<Found> {
-  const requests = twilioTraffic(way.target, rate * seconds);
+  const requests = twilioTraffic(way.target, rate * (seconds + leadInSec));
+  const counted = rate * leadInSec;
   const keys = requests.map(way.keyOf);
-  const intended = new Map<string, number>();
+  const intended = new Map<string, { readonly at: number; readonly isCounted: boolean }>();
   const samples: number[] = [];
+  let seen = 0;
+  const cpu = (): number => way.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = { cpu: cpu(), at: performance.now() };
   const arrived = new Promise<void>((resolve) => {
     way.onKey = (key) => {
-      const sentAt = intended.get(key);
-      if (sentAt === undefined) return;
+      const sent = intended.get(key);
+      if (sent === undefined) return;
       intended.delete(key);
-      samples.push(performance.now() - sentAt);
-      if (samples.length === requests.length) resolve();
+      if (sent.isCounted) samples.push(performance.now() - sent.at);
+      seen += 1;
+      if (seen === requests.length) resolve();
     };
   });
   const result = await openLoop(
     way.port,
     requests.map(({ bytes }) => bytes),
-    { rate, onSend: (index, at) => void intended.set(keys[index] ?? '', at) },
+    {
+      rate,
+      onSend: (index, at) => {
+        intended.set(keys[index] ?? '', { at, isCounted: index >= counted });
+      },
+    },
   );
   if (result.notAccepted > 0) throw new Error(`${way.name}: ${result.notAccepted} not accepted`);
   let timer: NodeJS.Timeout | undefined;
@@ -162,8 +184,14 @@ async function once(way: Way, rate: number, seconds: number): Promise<Found> {
   clearTimeout(timer);
   const now = performance.now();
   const missing = intended.size;
-  for (const sentAt of intended.values()) samples.push(now - sentAt);
-  return { way: way.name, rate, latency: percentiles(samples), missing };
+  const cores = ((cpu() - before.cpu) * 1000) / (now - before.at);
+  for (const { at } of intended.values()) samples.push(now - at);
+  return { way: way.name, rate, latency: percentiles(samples), missing, cores };
+}
+
+function describe({ latency: { p50, p99, p999, max }, missing, cores }: Found): string {
+  const lost = missing === 0 ? '' : `, ${missing} MISSING`;
+  return `${p50} / ${p99} / ${p999} / ${max} ms, ${cores.toFixed(2)} cores${lost}`;
 }
 
 function rowsOf(found: readonly Found[], name: string, rate: number): Row[] {
