@@ -28,11 +28,19 @@ export interface Batch {
 
 /** The outputs of one input, numbered and encoded. */
 interface Outputs {
+  /** Why they cannot be appended; null when they can. */
+  readonly fault: Fault | null;
   readonly drafts: readonly { readonly draft: EventDraft; readonly seq: Seq }[];
   readonly records: readonly LogRecord[];
   readonly bytes: number;
   /** Coverage up to and including this input. */
   readonly covered: Coverage;
+}
+
+/** What parks an input: nothing that it holds may stand in the way of those behind it. */
+interface Fault {
+  readonly code: 'outputs_too_large' | 'outputs_not_encodable';
+  readonly detail: string;
 }
 
 interface Numbers {
@@ -89,33 +97,34 @@ export class Planner {
   }
 
   /**
-   * One input whose outputs exceed the limit is parked, never split. What was decided after it was
-   * decided from events that will not be, so the whole decision is revoked and made again.
+   * One input whose outputs exceed the limit is parked, never split; likewise one whose outputs are no
+   * values of the schema. What was decided after it was decided from events that will not be, so the
+   * whole decision is revoked and made again.
    */
   async #decide(inputs: readonly SourceRecord[]): Promise<readonly Outputs[]> {
     if (inputs.length === 0) return [];
     const { decider, onParked } = this.#options;
     const all = this.#number(inputs, await decider.decide(inputs));
-    const large = all.outputs.findIndex((outputs) => outputs.bytes > this.#limit);
-    const tooLarge = inputs[large];
-    if (tooLarge === undefined) {
+    const at = all.outputs.findIndex((outputs) => outputs.fault !== null);
+    const faulty = inputs[at];
+    const fault = all.outputs[at]?.fault ?? null;
+    if (faulty === undefined || fault === null) {
       this.#count(all.numbers);
       return all.outputs;
     }
     decider.revoke();
-    const before = await this.#decide(inputs.slice(0, large));
-    const parked = this.#park(tooLarge, all.outputs[large]?.bytes ?? 0);
+    const before = await this.#decide(inputs.slice(0, at));
+    const parked = this.#park(faulty, fault);
     onParked?.();
-    return [...before, parked, ...(await this.#decide(inputs.slice(large + 1)))];
+    return [...before, parked, ...(await this.#decide(inputs.slice(at + 1)))];
   }
 
-  #park(input: SourceRecord, bytes: number): Outputs {
-    const error = `its outputs take ${bytes} bytes, a batch holds ${this.#limit}`;
-    const drafts = this.#options.decider.park(input, 'outputs_too_large', error);
+  #park(input: SourceRecord, { code, detail }: Fault): Outputs {
+    const drafts = this.#options.decider.park(input, code, detail);
     const { outputs, numbers } = this.#number([input], [drafts]);
     const [parked] = outputs;
-    if (parked === undefined || parked.bytes > this.#limit) {
-      throw new TrunklineError('internal', 'a parked input is itself larger than a batch');
+    if (parked === undefined || parked.fault !== null) {
+      throw new TrunklineError('internal', 'a parked input cannot be appended either');
     }
     this.#count(numbers);
     return parked;
@@ -151,10 +160,27 @@ export class Planner {
         return { draft, seq: next };
       });
       const said = this.#said(covered, input);
-      const records = drafts.map((one) => this.#encode(one.draft, one.seq, said));
-      return { drafts, records, bytes: sum(records.map(recordBytes)), covered: said };
+      return { drafts, covered: said, ...this.#encodeAll(drafts, said) };
     });
     return { outputs, numbers: { lastSeq, covered } };
+  }
+
+  #encodeAll(
+    drafts: Outputs['drafts'],
+    covered: Coverage,
+  ): Pick<Outputs, 'records' | 'bytes' | 'fault'> {
+    try {
+      const records = drafts.map(({ draft, seq: number }) => this.#encode(draft, number, covered));
+      const bytes = sum(records.map(recordBytes));
+      if (bytes <= this.#limit) return { records, bytes, fault: null };
+      const detail = `its outputs take ${bytes} bytes, a batch holds ${this.#limit}`;
+      return { records, bytes, fault: { code: 'outputs_too_large', detail } };
+    } catch (thrown) {
+      // Only what the codec says of the values; everything else is a defect of ours.
+      if (!(thrown instanceof TrunklineError) || thrown.code !== 'value_unreadable') throw thrown;
+      const fault = { code: 'outputs_not_encodable', detail: thrown.message } as const;
+      return { records: [], bytes: 0, fault };
+    }
   }
 
   /** Every record carries the coverage of both lanes, so that the last one alone says it all. */
@@ -226,6 +252,7 @@ function splitByRecord(all: Outputs): readonly Outputs[] {
     records: [record],
     bytes: recordBytes(record),
     covered: all.covered,
+    fault: null,
   }));
 }
 

@@ -170,9 +170,11 @@ export class PartitionReader {
     const tenant = tenantId(record.key);
     if (!this.#clauses.ownerTestFirst && !this.#isNextOf(tenant, header)) return dropped.duplicate;
     if (!this.#isOwner(header)) return this.#notOwner(header);
-    this.#cover(header.covered);
-    if (this.#clauses.ownerTestFirst && !this.#isNextOf(tenant, header)) return dropped.duplicate;
+    // What throws comes before what changes: the mark before a loss is stored and read again.
     if (record.value === null) throw this.#invalid(`the event at ${record.offset} has no value`);
+    const isNext = !this.#clauses.ownerTestFirst || this.#isNextOf(tenant, header);
+    this.#cover(header.covered);
+    if (!isNext) return dropped.duplicate;
     const { owner, epoch, seq, eventId, covered } = header;
     const { appendedAt, value } = record;
     const event = {

@@ -184,6 +184,19 @@ describe('an owner', () => {
     expect(mark.covered.realtime).toBe(2);
   });
 
+  it('parks one input whose outputs are no values of the schema, instead of standing still', async () => {
+    const store = new MemoryStore();
+    addInputs(store, 'realtime', 3);
+    const decider = new TestDecider();
+    const encode: OwnerOptions['encode'] = (one) => {
+      if (one.eventId === 'r1.0') throw new TrunklineError('value_unreadable', 'no such value');
+      return encodePayload(one);
+    };
+    const seen = await own({ store, decider, options: { encode } }, (s) => appended(s) === 3);
+    expect(seen).toEqual(['taken 1', 'parked', 'appended 3 3', 'ended stopped']);
+    expect(readBack(store).ids).toEqual(['r0.0', 'parked-r1.0', 'r2.0']);
+  });
+
   it('decides ahead while an append is in flight, but never sends a second one', async () => {
     const store = new MemoryStore();
     const schedule = gatedSchedule();

@@ -136,6 +136,19 @@ describe('the reader of a partition', () => {
     expect(lossOf(() => reader.read({ ...strange, header: '1 f' }))).toMatch(/^record_invalid/);
   });
 
+  it('is not moved by what it stops at: its mark is stored and read on from', () => {
+    const reader = fromStart();
+    readAll(reader, 'm o1 1', 'e o1 a 1 x 0,-1');
+    const before = reader.mark();
+    const empty = { ...record(2, 'e o1 a 2 y 7,7'), value: null };
+    expect(lossOf(() => reader.read(empty))).toMatch(/^record_invalid/);
+    expect(reader.mark()).toEqual(before);
+    const skipping = fromStart();
+    readAll(skipping, 'm o1 1', 'e o1 a 1 x 0,-1', 'c o1 0,-1');
+    expect(lossOf(() => readAll(skipping, 'e o1 a 3 y 7,7'))).toMatch(/^log_loss/);
+    expect(skipping.mark()).toEqual({ ...before, next: 3 });
+  });
+
   it('goes on from its own mark as if it had read on', () => {
     const texts = [
       'm o1 1',
