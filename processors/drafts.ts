@@ -61,7 +61,8 @@ export function parkedDraft(
   error: string,
 ): EventDraft {
   return {
-    tenant: record?.tenant ?? tenantId(input.key),
+    // The key's tenant: its sequence is of this partition, whatever the value claims.
+    tenant: tenantId(input.key),
     eventId: eventIdOf(input, 'parked', 0),
     factId: null,
     provider: record?.provider ?? null,

@@ -8,7 +8,7 @@ import type { CallId, TenantId } from '../../schemas/ids.js';
 import { tooManyFacts } from './evolve.js';
 import { foldCall, type FoldedCall } from './fold.js';
 import { callIdOf, refsOf, rootOf } from './identity.js';
-import { compareOrder } from './order.js';
+import { isEarlierCopy } from './order.js';
 import { factsOf, foldedOf, type CallState } from './state.js';
 import { changeBetween, noChange } from './timeline-change.js';
 
@@ -54,7 +54,7 @@ function seenAgain(context: CallContext, state: CallState, copies: Copies): Call
   const { known, copy } = copies;
   const before = foldedOf(context.tenant, state);
   const base = { callId: state.callId, reason: null };
-  if (!isEarlier(copy, known)) {
+  if (!isEarlierCopy(copy, known)) {
     const body = makeBody('call.duplicate_seen', before.view, base);
     return { callId: state.callId, bodies: [body], folded: before };
   }
@@ -67,10 +67,6 @@ function seenAgain(context: CallContext, state: CallState, copies: Copies): Call
   });
   return { callId: state.callId, bodies: [body], folded };
 }
-
-const isEarlier = (a: StoredCallFact, b: StoredCallFact): boolean =>
-  a.receivedAt < b.receivedAt ||
-  (a.receivedAt === b.receivedAt && compareOrder(a.order, b.order) < 0);
 
 function refuseMore(context: CallContext, state: CallState): CallDecision {
   const { view, timeline } = foldedOf(context.tenant, state);

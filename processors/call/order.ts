@@ -31,3 +31,27 @@ export function compareAcrossLegs(a: Ordered, b: Ordered): number {
     a.order.atUs - b.order.atUs || a.order.seq - b.order.seq || compareText(a.factId, b.factId)
   );
 }
+
+/** What tells two copies of one fact apart. */
+interface Copy {
+  readonly receivedAt: number;
+  readonly order: OrderKey;
+}
+
+/**
+ * Which of two copies of one fact is kept: the one received first. Identity is made of a few signed
+ * fields, so copies of one millisecond may still say different things (a callback that is configured
+ * twice): then the content decides, never which of them stands first in the log.
+ */
+export function isEarlierCopy<T extends Copy>(a: T, b: T): boolean {
+  const byKey = a.receivedAt - b.receivedAt || compareOrder(a.order, b.order);
+  return (byKey || compareText(canonical(a), canonical(b))) < 0;
+}
+
+/** The same text for equal content, however its fields are ordered. */
+const canonical = (content: unknown): string =>
+  JSON.stringify(content, (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([x], [y]) => compareText(x, y)))
+      : value,
+  );

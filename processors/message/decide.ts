@@ -5,7 +5,7 @@ import type { StoredMessageFact } from '../../schemas/call-state.js';
 import type { MessageEventBody } from '../../schemas/events.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { MessageId } from '../../schemas/ids.js';
-import { compareOrder } from '../call/order.js';
+import { isEarlierCopy } from '../call/order.js';
 import { foldMessage } from './fold.js';
 import type { MessageState } from './state.js';
 
@@ -31,7 +31,7 @@ export function decideMessage(
   const known = prior.find(({ factId }) => factId === fact.factId);
   if (known !== undefined) {
     // Of two copies the one received first is kept, whichever came here first.
-    const replaces = isEarlier(fact, known);
+    const replaces = isEarlierCopy(fact, known);
     const facts = replaces ? prior.map((one) => (one === known ? fact : one)) : prior;
     const { view } = foldMessage(messageId, provider, facts);
     const type = 'message.duplicate_seen';
@@ -53,7 +53,3 @@ export function decideMessage(
   const note = hasMoved ? null : fact.status === view.status ? 'same_status' : 'late';
   return { ...base, type: 'message.status_changed', fact, after: view, reason: note };
 }
-
-const isEarlier = (a: StoredMessageFact, b: StoredMessageFact): boolean =>
-  a.receivedAt < b.receivedAt ||
-  (a.receivedAt === b.receivedAt && compareOrder(a.order, b.order) < 0);

@@ -7,7 +7,7 @@ import { evolverVersion } from '../../processors/evolver.js';
 import { nameOf } from '../../processors/overlay.js';
 import { callIdOf } from '../../processors/call/identity.js';
 import type { Database } from '../../runtime/postgres.js';
-import { factId } from '../../schemas/ids.js';
+import { factId, tenantId } from '../../schemas/ids.js';
 import type { CallFact } from '../../schemas/facts.js';
 import { freshStore } from '../projections/station.js';
 import { storedDeliveries } from '../ingest/stored-deliveries.js';
@@ -182,6 +182,27 @@ describe('a fact that cannot be processed', () => {
       body: { sourceTopic: 'deliveries', sourceOffset: 0 },
     });
     expect(JSON.stringify([events, station.lines])).not.toContain('5550100');
+  });
+
+  test('is parked when its outputs are no values of the schema', async () => {
+    station = new Station(database);
+    run(station.processors());
+    await station.record([{ ...clear, order: { phase: 1, atUs: 1, seq: 2 ** 52 } }]);
+    await station.record([clear]);
+    const events = await station.untilEvents(3);
+    expect(events).toMatchObject([
+      { seq: 1, body: { type: 'fact.parked', errorCode: 'outputs_not_encodable' } },
+      { seq: 2, body: { type: 'call.discovered' } },
+      { seq: 3, body: { type: 'call.noted', after: { factCount: 1 } } },
+    ]);
+  });
+
+  test('is parked for the tenant of its key, whatever tenant its value names', async () => {
+    station = new Station(database);
+    run(station.processors());
+    await station.record([clear], { tenant: tenantId('globex') });
+    const events = await station.untilEvents(1);
+    expect(events).toMatchObject([{ tenant: 'acme', seq: 1, body: { type: 'fact.parked' } }]);
   });
 
   test('is parked when its outputs are larger than a batch, and later ones decide without it', async () => {

@@ -214,6 +214,47 @@ test('any set of facts whatever ends the same in any order', () => {
   );
 });
 
+/** Copies of one fact as a callback configured twice sends them: same identity and legs, other content. */
+const copiesOf = (facts: readonly StoredCallFact[]): fc.Arbitrary<readonly StoredCallFact[]> =>
+  fc
+    .array(
+      fc.record({
+        of: fc.nat({ max: facts.length - 1 }),
+        signal,
+        receivedAt: fc.integer({ min: 0, max: 2 }),
+        atUs: fc.integer({ min: 0, max: 2 }),
+        durationSec: fc.constantFrom(null, 1, 2),
+        details: fc.constantFrom({}, { amd: 'human' }, { amd: 'fax', queue: 'q' }),
+      }),
+      { maxLength: 6 },
+    )
+    .map((all) =>
+      all.flatMap(({ of, atUs, ...content }) => {
+        const known = facts[of];
+        return known === undefined
+          ? []
+          : [{ ...known, ...content, order: { ...known.order, atUs } }];
+      }),
+    );
+
+test('copies that say different things end the same in any order', () => {
+  fc.assert(
+    fc.property(
+      anyFacts
+        .chain((facts) => copiesOf(facts).map((copies) => [...facts, ...copies]))
+        .chain((all) =>
+          fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })),
+        ),
+      ([all, shuffled]) => {
+        const asCalls = (some: readonly StoredCallFact[]): SealedFact[] =>
+          some.map((one) => ({ kind: 'call', fact: one }));
+        expect(outcomeOf(twilio, asCalls(shuffled))).toBe(outcomeOf(twilio, asCalls(all)));
+      },
+    ),
+    { numRuns: 1500 },
+  );
+});
+
 test('what the events say is what the stored state folds to', () => {
   fc.assert(
     fc.property(anyFacts, (facts) => {
