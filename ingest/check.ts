@@ -16,7 +16,13 @@ export interface CheckVerdict {
   readonly detail: string;
 }
 
-const headerValue = z.union([z.string(), z.number().transform(String), z.array(z.string())]);
+const headerValue = z.union([
+  z.string(),
+  z.union([z.number(), z.boolean()]).transform(String),
+  z.array(z.string()),
+  // A header that was not sent.
+  z.null().transform((): string[] => []),
+]);
 const headers = z.union([
   z.record(z.string(), headerValue),
   z.array(z.tuple([z.string(), headerValue])),

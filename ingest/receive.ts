@@ -23,9 +23,12 @@ export function receiveDelivery(request: HttpRequest, endpoint: EndpointId, now:
   return { ok: true, raw: { ...raw, receivedAt: now } };
 }
 
-/** Forms, and JSON under any of its names (`application/cloudevents+json`). */
+/**
+ * Forms, and JSON under any of its names (`application/cloudevents+json`). Without a type the signature
+ * decides (RFC 9110, section 8.3): what it binds would be lost for good by a 415.
+ */
 function isSupported(contentType: string | undefined): boolean {
-  if (contentType === undefined) return false;
+  if (contentType === undefined) return true;
   const end = contentType.indexOf(';');
   const type = (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
   return (

@@ -28,13 +28,15 @@ function mediaType(headers: ReadonlyMap<string, string>): string {
   return type.trim().toLowerCase();
 }
 
-/** The URL decides how the body is bound: it is signed, the content type is not. */
+/**
+ * The URL decides how the body is bound: it is signed, the content type is not. A body without a type is
+ * judged as a form: that signature covers every byte of it, and a proxy may have lost the header.
+ */
 function verifySignature(request: SignedRequest, authToken: string): Verdict {
   if (request.method === 'GET' && request.body.length > 0) return refuse('body_not_signed');
   if (bodyDigest(request.url) !== null) return verifyUrlBodyDigest(request, header, authToken);
   const type = mediaType(request.headers);
-  const isForm = type === form || (type === '' && request.body.length === 0);
-  const isBound = request.method === 'GET' || isForm;
+  const isBound = request.method === 'GET' || type === form || type === '';
   return isBound ? verifyFormUrl(request, header, authToken) : refuse('body_not_signed');
 }
 

@@ -97,6 +97,28 @@ describe('a line', () => {
     }
   });
 
+  it('takes a form whose content type a proxy lost, and no JSON without a digest', () => {
+    const bare = (delivery: StoredDelivery, more: Line = {}) => {
+      const { headers } = withHeader(delivery, 'Content-Type', undefined);
+      return judged(delivery, { headers, ...more });
+    };
+    expect(bare(twilio).accepted).toBe(true);
+    expect(bare(twilioJson).accepted).toBe(true);
+    expect(bare(twilio, { rawBody: `${twilio.rawBody}&A=1` }).code).toBe('signature_mismatch');
+    const url = twilioGet.url;
+    for (const rawBody of ['{"CallSid":"CA1"}', '[]', 'A=1']) {
+      const downgraded = bare(twilioGet, { method: 'POST', url, rawBody });
+      expect(downgraded).toMatchObject({ accepted: false, layer: 'signature' });
+    }
+  });
+
+  it('takes headers that were not sent, as null', () => {
+    expect(judged(telnyx, { headers: { ...telnyx.headers, 'X-None': null } }).accepted).toBe(true);
+    expect(judged(telnyx, withHeader(telnyx, 'Telnyx-Timestamp', null)).code).toBe(
+      'timestamp_missing',
+    );
+  });
+
   it('takes several credentials while a rotation runs, in any order', () => {
     const wrong = {
       twilio: { authToken: 'other' },

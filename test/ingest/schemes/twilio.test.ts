@@ -153,6 +153,16 @@ describe('Twilio form requests', () => {
     expect(judgeForm(request(at, 'A=%EF%BF%BD', signature))).toBe(false);
   });
 
+  it('that are no UTF-8 are judged by the SDK’s reading too, which is the one that is mapped', () => {
+    const given = { A: '\ufffd', B: 'b' };
+    const signature = sdk.getExpectedTwilioSignature(token, at, given);
+    for (const body of ['A=%FF&B=b', 'A=%ef%bf%bd&B=b', 'B=b&A=%C3']) {
+      expect(judgeForm(request(at, body, signature))).toBe(true);
+    }
+    expect(judgeForm(request(at, 'A=%FF%FF&B=b', signature))).toBe(false);
+    expect(judgeForm(request(at, 'A=%FF&B=%FF', signature))).toBe(false);
+  });
+
   it('with more fields than anybody sends are refused before they cost anything', () => {
     const startedAt = performance.now();
     for (const body of ['a&'.repeat(500_000), 'a=%41&'.repeat(170_000), '&'.repeat(1_000_000)]) {
@@ -164,6 +174,10 @@ describe('Twilio form requests', () => {
   it('are signed without the fragment of connection overrides', () => {
     const signature = signed('A=1');
     expect(judgeForm(request(`${at}#rc=2&rt=3000`, 'A=1', signature))).toBe(true);
+    const whole = sdk.getExpectedTwilioSignature(token, `${at}#rc=2`, { A: '1' });
+    expect(judgeForm(request(`${at}#rc=2`, 'A=1', whole))).toBe(true);
+    expect(judgeForm(request(`${at}#rc=3`, 'A=1', whole))).toBe(false);
+    expect(judgeForm(request(at, 'A=1', whole))).toBe(false);
   });
 
   it('by GET are bound by their URL alone, and refused with a body', () => {
