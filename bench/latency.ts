@@ -64,11 +64,11 @@ export async function measureLatency(setting: Setting): Promise<Row[]> {
 const roleNames = ['ingest', 'processors', 'projections', 'gateway'] as const;
 const together = [roleNames.join(',')];
 
-/** TRUNKLINE_BENCH_WAYS=1,3 leaves all but the bare way and these out, for looking closer at one. */
+/** BENCH_WAYS=1,3 leaves all but the bare way and these out, for looking closer at one. */
 function makers(setting: Setting): readonly (() => Promise<Way>)[] {
   const product = async (name: string, site: Site, processes: readonly string[]): Promise<Way> =>
     productWay(setting, name, { site, processes });
-  const wanted = process.env['TRUNKLINE_BENCH_WAYS']?.split(',').map(Number);
+  const wanted = process.env['BENCH_WAYS']?.split(',').map(Number);
   const ours = [
     async () => product('Kafka, four processes', await setting.kafkaSite(), roleNames),
     async () => product('Kafka, one process', await setting.kafkaSite(), together),

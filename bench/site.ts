@@ -91,10 +91,19 @@ export async function openDoor(site: Site): Promise<Door> {
   };
 }
 
+/** Nothing of the developer's own settings leaks into a figure. */
+function environment(site: Site): Record<string, string | undefined> {
+  const others = Object.entries(process.env).filter(
+    ([name]) => !/^(TRUNKLINE_|DATABASE_URL|KAFKA_|SCHEMA_REGISTRY)/.test(name),
+  );
+  return { ...Object.fromEntries(others), ...site.env };
+}
+
 /** Runs a command of the product that answers in JSON. */
 async function command(site: Site, args: readonly string[]): Promise<Record<string, unknown>> {
-  const env = { ...process.env, ...site.env };
-  const { stdout } = await run(process.execPath, [entry, ...args], { env });
+  const { stdout } = await run(process.execPath, [entry, ...args], {
+    env: environment(site),
+  });
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
@@ -114,7 +123,7 @@ export async function startRoles(site: Site, roles: string): Promise<Roles> {
     process.execPath,
     [...profiling(roles), entry, 'serve', '--roles', roles, '--port', String(port)],
     {
-      env: { ...process.env, ...site.env },
+      env: environment(site),
       stdio: ['ignore', 'ignore', openSync(join(site.data, 'output.txt'), 'a')],
     },
   );
@@ -129,9 +138,9 @@ export async function startRoles(site: Site, roles: string): Promise<Roles> {
   };
 }
 
-/** With TRUNKLINE_BENCH_PROFILE=<directory> every process leaves a CPU profile there. */
+/** With BENCH_PROFILE=<directory> every process leaves a CPU profile there. */
 function profiling(roles: string): readonly string[] {
-  const directory = process.env['TRUNKLINE_BENCH_PROFILE'];
+  const directory = process.env['BENCH_PROFILE'];
   if (directory === undefined || directory === '') return [];
   const name = `${roles.replaceAll(',', '+')}-${Date.now()}.cpuprofile`;
   return ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-name=${name}`];
