@@ -71,7 +71,7 @@ class CachedRegistry implements Registry {
   #views = new Map<EndpointId, Endpoint>();
   #validUntil = Infinity;
   #publicUrl = '';
-  /** Opened credentials by their sealed text, so that a refresh opens only what is new. */
+  /** Opened credentials by endpoint and sealed text, so that a refresh opens only what is new. */
   #opened = new Map<string, Readonly<Record<string, string>>>();
   #running: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
@@ -202,9 +202,11 @@ class CachedRegistry implements Registry {
   ): Promise<EndpointSource['credentials']> {
     const credentials: EndpointSource['credentials'][number][] = [];
     for (const { sealed, expiresAt } of row.credentials) {
-      const value = this.#opened.get(sealed) ?? (await this.#open(row, sealed));
+      // With the place it was opened at: one that was copied to another endpoint must not open there.
+      const name = JSON.stringify([row.tenant, row.id, sealed]);
+      const value = this.#opened.get(name) ?? (await this.#open(row, sealed));
       if (value === null) continue;
-      opened.set(sealed, value);
+      opened.set(name, value);
       credentials.push({ value, expiresAt });
     }
     return credentials;

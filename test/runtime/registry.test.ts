@@ -99,6 +99,22 @@ describe('the registry', () => {
     expect(JSON.stringify(rows)).not.toContain('first-token');
   });
 
+  it('does not open a credential that was copied to another endpoint, though it knows it', async () => {
+    const mine = await store.addEndpoint(endpoint);
+    const theirs = await store.addEndpoint({ ...endpoint, tenant: other });
+    await registry.refresh();
+    expect(registry.endpoint(mine.id)?.credentials).toHaveLength(1);
+    await database.query(
+      `insert into endpoint_credentials (tenant_id, endpoint_id, sealed)
+       select $1, $2, sealed from endpoint_credentials where endpoint_id = $3`,
+      [other, theirs.id, mine.id],
+    );
+    await registry.refresh();
+    expect(registry.endpoint(theirs.id)?.credentials).toHaveLength(1);
+    await store.revokeEndpoint(mine.id);
+    await store.revokeEndpoint(theirs.id);
+  });
+
   it('accepts both credentials for the grace period of a rotation, then only the new one', async () => {
     const { id } = await store.addEndpoint(endpoint);
     await store.rotateEndpoint(id, { authToken: 'second-token' }, hourMs);
