@@ -30,9 +30,10 @@ export async function kafkaAppender(
     void disconnect();
     throw new TrunklineError('service_unreachable', `no producer: ${cause.message}`, { cause });
   }
+  const underWay = new Set<Promise<unknown>>();
   return orderedAppender(timeoutMs, {
     async send(topic, partition, records) {
-      const [result] = await producer.send({
+      const sending = producer.send({
         topic: nameOf(topic),
         acks: -1,
         timeout: timeoutMs,
@@ -44,12 +45,19 @@ export async function kafkaAppender(
           headers: { [headerName]: header },
         })),
       });
+      const settled = sending.catch(() => undefined).then(() => underWay.delete(settled));
+      underWay.add(settled);
+      const [result] = await sending;
       const baseOffset = Number(result?.baseOffset ?? -1);
       if (result?.errorCode !== 0 || !(baseOffset >= 0)) {
         throw new Error(`answered with error ${result?.errorCode}, offset ${result?.baseOffset}`);
       }
       return { baseOffset: offset(baseOffset) };
     },
-    close: disconnect,
+    async close() {
+      await disconnect();
+      // The client's own retries of a batch that nobody waits for any more connect again.
+      if (underWay.size > 0) void Promise.all(underWay).then(disconnect);
+    },
   });
 }

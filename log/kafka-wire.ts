@@ -220,6 +220,7 @@ export class KafkaWire implements Wire {
   readonly #cluster: RawCluster;
   readonly #topics: readonly string[];
   #ready = false;
+  #closed = false;
 
   /** `topics` are the names of all topics that will be read. Nothing connects before the first use. */
   constructor(config: KafkaConfig, logger: Logger, topics: readonly string[]) {
@@ -236,13 +237,25 @@ export class KafkaWire implements Wire {
     });
   }
 
-  async prepare(): Promise<void> {
-    if (!this.#ready) {
-      await this.#cluster.connect();
-      await this.#cluster.addMultipleTargetTopics(this.#topics);
-      this.#ready = true;
+  prepare(): Promise<void> {
+    return this.#connecting(async () => {
+      if (!this.#ready) {
+        await this.#cluster.connect();
+        await this.#cluster.addMultipleTargetTopics(this.#topics);
+        this.#ready = true;
+      }
+      await this.#cluster.refreshMetadataIfNecessary();
+    });
+  }
+
+  /** What connects where needed: closed meanwhile, it must not leave a connection that nobody ends. */
+  async #connecting<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Error('the connections to Kafka are closed');
+    try {
+      return await work();
+    } finally {
+      if (this.#closed) await this.#cluster.disconnect().catch(() => undefined);
     }
-    await this.#cluster.refreshMetadataIfNecessary();
   }
 
   leaderOf(topic: string, partition: number): number | null {
@@ -256,7 +269,7 @@ export class KafkaWire implements Wire {
     positions: readonly WirePosition[],
     limits: { readonly maxWaitMs: number; readonly maxBytesPerPartition: number },
   ): Promise<readonly WirePartition[]> {
-    const broker = await this.#cluster.findBroker({ nodeId });
+    const broker = await this.#connecting(() => this.#cluster.findBroker({ nodeId }));
     const { responses } = await broker.fetch({
       maxWaitTime: Math.max(0, Math.ceil(limits.maxWaitMs)),
       minBytes: 1,
@@ -282,7 +295,7 @@ export class KafkaWire implements Wire {
   ): Promise<{ readonly first: number; readonly next: number }> {
     const read = async (fromBeginning: boolean): Promise<number> => {
       const wanted = [{ topic, partitions: [{ partition }], fromBeginning }];
-      const [found] = await this.#cluster.fetchTopicsOffset(wanted);
+      const [found] = await this.#connecting(() => this.#cluster.fetchTopicsOffset(wanted));
       const at = Number(found?.partitions[0]?.offset ?? -1);
       if (!(at >= 0)) throw new Error(`no offset of ${topic}/${partition} in the answer`);
       return at;
@@ -306,11 +319,16 @@ export class KafkaWire implements Wire {
       this.#cluster.removeBroker({ host, port });
     }
     if (!this.#cluster.isConnected()) this.#ready = false;
-    else await this.#cluster.refreshMetadata().catch(() => (this.#ready = false));
+    else {
+      await this.#connecting(() => this.#cluster.refreshMetadata()).catch(
+        () => (this.#ready = false),
+      );
+    }
     return { kind: 'again', error };
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#cluster.disconnect();
   }
 }

@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EventLog, LogRecord } from '../../log/event-log.js';
+import { kafkaAppender } from '../../log/kafka-append.js';
 import { openKafkaLog, type KafkaLogOptions } from '../../log/kafka.js';
 import { topicSettings } from '../../log/topics.js';
 import { silentLogger } from '../../runtime/logger.js';
@@ -264,5 +265,48 @@ describe('outages', () => {
     expect(first[0]?.value?.toString()).toBe('before');
     await appender.close();
     await fetcher.close();
+  });
+});
+
+describe('closing', () => {
+  /** Sockets of this process that keep it alive. */
+  const sockets = (): number =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+
+  test('a fetcher that is closed while it connects leaves no connection behind', async () => {
+    const log = await openAt(await kafkaBrokers());
+    await until('the admin is gone', () => sockets() === 0, 5_000);
+    for (const waits of [0, 1, 2, 4, 8, 16]) {
+      const fetcher = await log.openFetcher();
+      const stop = new AbortController();
+      const position = { topic: 'events', partition: 0, from: offset(0) } as const;
+      const limits = { maxWaitMs: 500, maxBytesPerPartition: 1000 };
+      const fetching = fetcher.fetch([position], limits, stop.signal);
+      await delay(waits);
+      stop.abort();
+      await expect(fetching).rejects.toThrow();
+      await fetcher.close();
+    }
+    await log.close();
+    await until('every connection is gone', () => sockets() === 0, 5_000);
+  });
+
+  test('an appender whose batch the client sends again is closed again after it', async () => {
+    let ended = 0;
+    let fail: (error: Error) => void = () => undefined;
+    const producer = {
+      connect: () => Promise.resolve(),
+      send: () => new Promise((_, reject) => (fail = reject)),
+      disconnect: () => Promise.resolve(void (ended += 1)),
+    };
+    const kafka = { producer: () => producer } as unknown as Kafka;
+    const appender = await kafkaAppender(kafka, (topic) => topic, 20);
+    await expect(appender.append('events', 0, [record('a')])).rejects.toMatchObject({
+      code: 'append_unknown',
+    });
+    await appender.close();
+    expect(ended).toBe(1);
+    fail(new Error('the last of its retries'));
+    await until('disconnected again', () => ended === 2, 1_000);
   });
 });
