@@ -250,11 +250,12 @@ export class KafkaWire implements Wire {
 
   /** What connects where needed: closed meanwhile, it must not leave a connection that nobody ends. */
   async #connecting<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw new Error('the connections to Kafka are closed');
+    const isClosed = (): boolean => this.#closed;
+    if (isClosed()) throw new Error('the connections to Kafka are closed');
     try {
       return await work();
     } finally {
-      if (this.#closed) await this.#cluster.disconnect().catch(() => undefined);
+      if (isClosed()) await this.#cluster.disconnect().catch(() => undefined);
     }
   }
 

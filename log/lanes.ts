@@ -26,14 +26,19 @@ export const laneNames = ['realtime', 'bulk'] as const satisfies readonly Lane[]
 const realtimePerBulk = 7;
 const maxBytesPerPartition = 1 << 20;
 const maxWaitMs = 500;
+const defaultQueueBytes = 8 << 20;
+/** Most bytes of values in one micro-batch; one input is taken whatever its size. */
+const maxTakenBytes = 4 << 20;
 
 export interface LanesOptions {
   readonly log: EventLog;
   readonly partition: number;
   /** Reading starts at the next offset of each lane. */
   readonly covered: Coverage;
-  /** Reading pauses on a lane while this many of its records wait. */
+  /** Reading pauses on a lane while this many of its records, or `queueBytes` of values, wait. */
   readonly queueLimit: number;
+  /** Default 8 MiB: few records may be large. */
+  readonly queueBytes?: number;
   readonly signal: AbortSignal;
   /** Told how many records of a lane are not yet read. */
   readonly onLag?: (lane: Lane, records: number) => void;
@@ -42,6 +47,8 @@ export interface LanesOptions {
 interface LaneState {
   next: Offset;
   readonly waiting: SourceRecord[];
+  /** Of the values in `waiting`. */
+  bytes: number;
   /** Wakes the reading of this lane once inputs were taken. */
   roomMade: (() => void) | null;
 }
@@ -57,8 +64,8 @@ export class Lanes {
     this.#options = options;
     const { realtime, bulk } = options.covered;
     this.#lanes = {
-      realtime: { next: offset(realtime + 1), waiting: [], roomMade: null },
-      bulk: { next: offset(bulk + 1), waiting: [], roomMade: null },
+      realtime: { next: offset(realtime + 1), waiting: [], bytes: 0, roomMade: null },
+      bulk: { next: offset(bulk + 1), waiting: [], bytes: 0, roomMade: null },
     };
   }
 
@@ -81,10 +88,11 @@ export class Lanes {
    * lane has a fetcher of its own: a full lane waits for room without delaying the other one.
    */
   async read(lane: Lane, fetcher: Fetcher): Promise<never> {
-    const { partition, queueLimit, signal } = this.#options;
+    const { partition, queueLimit, queueBytes = defaultQueueBytes, signal } = this.#options;
     const state = this.#lanes[lane];
+    const isFull = (): boolean => state.waiting.length >= queueLimit || state.bytes >= queueBytes;
     for (;;) {
-      while (state.waiting.length >= queueLimit) await orAborted(roomIn(state), signal);
+      while (isFull()) await orAborted(roomIn(state), signal);
       const position = { topic: laneTopics[lane], partition, from: state.next };
       const limits = { maxWaitMs, maxBytesPerPartition };
       const [fetched] = await fetcher.fetch([position], limits, signal);
@@ -92,16 +100,21 @@ export class Lanes {
     }
   }
 
-  /** At least one input and at most `max`, as soon as there is one. */
+  /** At least one input, at most `max` and some megabytes, as soon as there is one. */
   async take(max: number): Promise<readonly SourceRecord[]> {
     while (laneNames.every((lane) => this.#lanes[lane].waiting.length === 0)) {
       await orAborted(this.#arrival(), this.#options.signal);
     }
     const taken: SourceRecord[] = [];
-    while (taken.length < max) {
-      const input = this.#lanes[this.#nextLane()].waiting.shift();
+    let bytes = 0;
+    while (taken.length < max && bytes < maxTakenBytes) {
+      const state = this.#lanes[this.#nextLane()];
+      const input = state.waiting.shift();
       if (input === undefined) break;
       taken.push(input);
+      const size = sizeOf(input);
+      state.bytes -= size;
+      bytes += size;
     }
     for (const lane of laneNames) this.#lanes[lane].roomMade?.();
     return taken;
@@ -129,6 +142,7 @@ export class Lanes {
       }
       state.next = offset(record.offset + 1);
       state.waiting.push({ ...record, lane });
+      state.bytes += sizeOf(record);
     }
     this.#options.onLag?.(lane, Math.max(end - state.next, 0) + state.waiting.length);
     if (state.waiting.length > 0) this.#arrived?.();
@@ -140,6 +154,8 @@ export class Lanes {
     });
   }
 }
+
+const sizeOf = ({ value }: StoredRecord): number => value?.length ?? 0;
 
 const roomIn = (state: LaneState): Promise<void> =>
   new Promise((resolve) => {
