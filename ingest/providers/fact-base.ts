@@ -1,7 +1,7 @@
 // Ingest, providers: what every provider's mapping builds its facts of: identity, order, safe values.
 // Anything that is not provably harmless stays out of `details` and of every name.
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type {
   CallFact,
   CallSignal,
@@ -40,7 +40,7 @@ export function identify(
   eventType: string,
 ): FactId {
   const name = JSON.stringify([source.tenant, source.provider, externalId, eventType]);
-  return factId(createHash('sha256').update(name).digest('base64url').slice(0, 22));
+  return factId(hash('sha256', name, 'base64url').slice(0, 22));
 }
 
 /** Where a fact stands; `atUs` null takes our receipt. */
@@ -217,5 +217,5 @@ export function notUnderstood(source: FactSource, what: NotUnderstood): NotUnder
 
 /** Names bytes that carry no id of their own. */
 export function bytesId(bytes: Buffer | string): string {
-  return createHash('sha256').update(bytes).digest('base64url');
+  return hash('sha256', bytes, 'base64url');
 }

@@ -2,7 +2,7 @@
 // by the sorted fields of the body)). Nothing signs a time: replays are the dedupe's business.
 
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { maxFields, parseForm, signedFields } from './form.js';
+import { maxFields, parseForm, signedFields, signedTexts } from './form.js';
 import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 import { signedUrls } from './signed-url.js';
 
@@ -11,9 +11,14 @@ const shape = /^[A-Za-z0-9+/]{27}=$/;
 
 /** The signature of a URL followed by `appended` (latin1 bytes, see `signedFields`). */
 export function signUrl(secret: string, url: string, appended = ''): string {
-  const hmac = createHmac('sha1', secret).update(url, 'utf8');
-  return hmac.update(appended, 'latin1').digest('base64');
+  const hmac = createHmac('sha1', secret);
+  // One update where the URL's bytes are the same in both encodings.
+  if (isAscii(url)) hmac.update(url + appended, 'latin1');
+  else hmac.update(url, 'utf8').update(appended, 'latin1');
+  return hmac.digest('base64');
 }
+
+const isAscii = (text: string): boolean => !/[^\x00-\x7f]/.test(text);
 
 /**
  * Checks a signature over the URL followed by `appended`, for each form of the URL. Every comparison
@@ -44,5 +49,8 @@ export function verifyFormUrl(request: SignedRequest, header: string, secret: st
   }
   const form = parseForm(request.body);
   if (form.fields.length > maxFields) return refuse('form_too_wide');
-  return verifyUrl(request, header, secret, signedFields(form));
+  const verdict = verifyUrl(request, header, secret, signedFields(form));
+  if (verdict.ok || verdict.code !== 'signature_mismatch') return verdict;
+  const texts = signedTexts(form);
+  return texts === null ? verdict : verifyUrl(request, header, secret, texts);
 }

@@ -64,13 +64,16 @@ function withoutFragment(url: string): string {
 }
 
 /**
- * Every form of `url` that may have been signed, likeliest first. The fragment (connection overrides)
- * is never signed; user and password are dropped by Twilio though not by its SDK, so both are tried.
+ * Every form of `url` that may have been signed, likeliest first. Twilio drops the fragment (connection
+ * overrides), user and password before it signs, its SDK does not: each is tried without and with.
  */
 export function* signedUrls(url: string): Generator<string> {
   const received = withoutFragment(url);
-  const bases = new Set([withoutUserInfo(received), received]);
-  const seen = new Set<string>();
+  const plain = withoutUserInfo(received);
+  const [likeliest, ...others] = withoutAndWithPort(plain);
+  // Nearly every delivery is signed in this form: the others are not even made then.
+  yield likeliest;
+  const seen = new Set<string>([likeliest]);
   const fresh = function* (candidates: readonly string[]): Generator<string> {
     for (const candidate of candidates) {
       if (seen.has(candidate)) continue;
@@ -78,6 +81,8 @@ export function* signedUrls(url: string): Generator<string> {
       yield candidate;
     }
   };
+  yield* fresh(others);
+  const bases = new Set([plain, received, url]);
   for (const base of bases) yield* fresh(withoutAndWithPort(base));
   for (const base of bases) {
     const normal = normalised(base);
