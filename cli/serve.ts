@@ -100,7 +100,8 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
   const demo = options.demo === true ? await prepareDemo(installation) : null;
   const metrics = createMetrics();
   const health = createHealth();
-  const httpServer = await createHttpServer({ trustedProxies: config.TRUNKLINE_TRUSTED_PROXIES });
+  const trustedProxies = config.TRUNKLINE_TRUSTED_PROXIES;
+  const httpServer = await createHttpServer({ trustedProxies, logger });
   let port = config.TRUNKLINE_PORT;
   const registry = await openRegistry(
     { ...{ database, databaseUrl, keyRing, logger, clock: systemClock }, defaultPublicUrl },

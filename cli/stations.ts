@@ -119,11 +119,19 @@ function gatewayTask(shared: Shared): Task {
     cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),
     ringEvents: config.TRUNKLINE_RING_EVENTS,
     metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
+    origins: originsOf(config),
     drainMs: config.TRUNKLINE_DRAIN,
     demo: shared.demo,
     checks: () => readyChecks(shared.health),
   };
   return (signal) => runGateway(deps, signal);
+}
+
+/** Our own page may come by the public URL, through a proxy that puts another Host in its place. */
+function originsOf({ TRUNKLINE_ORIGINS, TRUNKLINE_PUBLIC_URL }: Config): readonly string[] {
+  return TRUNKLINE_PUBLIC_URL === undefined
+    ? TRUNKLINE_ORIGINS
+    : [...TRUNKLINE_ORIGINS, new URL(TRUNKLINE_PUBLIC_URL).origin];
 }
 
 /** Which version of each read model is served: the one that this program projects. */

@@ -19,6 +19,7 @@ import { createCursors } from './cursor.js';
 import { FanOut } from './fan-out.js';
 import { Feed } from './feed.js';
 import { createGatewayMetrics, type GatewayMetrics } from './metrics.js';
+import { createOriginRule } from './origin.js';
 import type { RouteDeps } from './pipeline.js';
 import { createRateLimit } from './rate-limit.js';
 import type { ModelVersions } from './read-models.js';
@@ -55,6 +56,8 @@ export interface GatewayDeps {
   /** Null: metrics for loopback only. */
   readonly metricsToken: string | null;
   readonly drainMs: number;
+  /** Origins of pages on other hosts that may open the stream; `*` for all. Default: none. */
+  readonly origins?: readonly string[];
   /** Only for `serve --demo` on loopback. */
   readonly demo: Demo | null;
   /** Readiness of the other roles of this process. */
@@ -95,7 +98,9 @@ export function assemble(deps: GatewayDeps): Gateway {
   const authenticator = createAuthenticator({ tokens, registry, clock });
   const epoch = async (tenant: TenantId): Promise<string> =>
     (await feed?.waitForEpoch(placed(tenant), epochWaitMs)) ?? 'none';
-  const socketDeps = { authenticator, stream, stats, metrics, logger, clock, epoch };
+  const isAllowedOrigin = createOriginRule(deps.origins ?? []);
+  const parts = { authenticator, stream, stats, metrics, logger, clock };
+  const socketDeps = { ...parts, epoch, isAllowedOrigin };
   const sockets = new Sockets(socketDeps, httpServer, deps.limits ?? socketLimits);
   const quota = { requests: deps.requestsPerMinute ?? 6_000, windowSec: 60 };
   const router = { authenticator, rateLimit: createRateLimit(quota), metrics, logger, clock };

@@ -7,6 +7,7 @@ import { problem, type HttpRequest, type HttpServer, type Socket } from '../runt
 import type { TenantId } from '../schemas/ids.js';
 import { bearerOf, type Principal } from './authenticate.js';
 import { maxClientFrame } from './frames.js';
+import type { OriginRule } from './origin.js';
 import { Connection, socketLimits, type SocketDeps, type SocketLimits } from './socket.js';
 
 /** Path of the stream. */
@@ -21,7 +22,7 @@ export class Sockets {
   private isDraining = false;
 
   constructor(
-    private readonly deps: SocketDeps,
+    private readonly deps: SocketDeps & { readonly isAllowedOrigin: OriginRule },
     server: Pick<HttpServer, 'socket'>,
     private readonly limits: SocketLimits = socketLimits,
   ) {
@@ -83,6 +84,10 @@ export class Sockets {
 
   private upgrade(request: HttpRequest): ReturnType<typeof problem> | null {
     if (this.isDraining) return problem('draining', 'this node is going away');
+    if (!this.deps.isAllowedOrigin(request)) {
+      this.deps.metrics.denied.inc();
+      return problem('forbidden', 'pages of this origin are let in by TRUNKLINE_ORIGINS');
+    }
     const ticket = new URLSearchParams(request.query).get('ticket');
     if (ticket === null) return null;
     const principal = this.deps.authenticator.takeTicket(ticket);

@@ -35,6 +35,9 @@ const list = (fallback: string) =>
 
 const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 32;
 
+/** 32 random bytes hold fewer than 16 different ones about once in 10^17; a pattern or a word does. */
+const isWeakKey = (text: string): boolean => new Set(Buffer.from(text, 'base64')).size < 16;
+
 interface Field {
   readonly doc: string;
   /** Never printed, not even masked. */
@@ -96,6 +99,10 @@ export const configSchema = z.object({
   ),
   TRUNKLINE_JWT_ISSUER: field(z.string().default('trunkline'), 'required `iss`'),
   TRUNKLINE_JWT_AUDIENCE: field(z.string().default('trunkline'), 'required `aud`'),
+  TRUNKLINE_ORIGINS: field(
+    list(''),
+    'origins of pages on other hosts that may open the stream, e.g. https://app.example.com; `*`: all',
+  ),
   TRUNKLINE_METRICS_TOKEN: field(
     z.string().min(16).optional(),
     'Bearer token of /metrics; absent: loopback only',
@@ -174,6 +181,12 @@ function productionFaults(config: Config): ConfigFault[] {
     faults.push({
       variable: 'TRUNKLINE_MASTER_KEY',
       fault: 'is required in production (or TRUNKLINE_MASTER_KEY_FILE)',
+    });
+  }
+  if (config.TRUNKLINE_MASTER_KEY !== undefined && isWeakKey(config.TRUNKLINE_MASTER_KEY)) {
+    faults.push({
+      variable: 'TRUNKLINE_MASTER_KEY',
+      fault: 'is not random; make one with: openssl rand -base64 32',
     });
   }
   if (config.TRUNKLINE_TEST_NOW !== undefined) {

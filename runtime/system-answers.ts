@@ -48,14 +48,23 @@ export async function metricsAnswer(
   request: HttpRequest,
 ): Promise<HttpResponse> {
   const given = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
-  const isPermitted = token === null ? isLoopback(request.clientAddress) : isEqual(given, token);
+  const isPermitted = token === null ? isLocal(request) : isEqual(given, token);
   if (!isPermitted) return problem('unauthenticated', 'metrics need their own token');
   const headers = { 'content-type': metrics.contentType, 'cache-control': 'no-store' };
   return { status: 200, headers, body: await metrics.metrics() };
 }
 
-/** True for an address of this machine's loopback interface, IPv4-mapped ones included. */
-export const isLoopback = (address: string): boolean =>
+/**
+ * True for a request that began on this machine. A proxy or a tunnel here brings strangers in from
+ * loopback, and says so by one of these headers.
+ */
+export const isLocal = ({ clientAddress, headers }: HttpRequest): boolean =>
+  isLoopback(clientAddress) && !forwardedBy.some((name) => headers.has(name));
+
+const forwardedBy = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+/** An address of the loopback interface, IPv4-mapped ones included. */
+const isLoopback = (address: string): boolean =>
   address === '::1' || /^(?:::ffff:)?127\./.test(address);
 
 /** Compared by digest, so that neither length nor content shows in the time it takes. */

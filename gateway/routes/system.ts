@@ -7,7 +7,7 @@ import { problem } from '../../runtime/http.js';
 import type { Metrics } from '../../runtime/metrics.js';
 import {
   aliveAnswer,
-  isLoopback,
+  isLocal,
   metricsAnswer,
   readyAnswer,
   type ReadyCheck,
@@ -80,7 +80,7 @@ function demoRoute(demo: Demo): Route {
       schema: z.object({ token: z.string(), tenant: z.string(), expiresAt: z.string() }),
     },
     async handle({ request }) {
-      if (!isLoopback(request.clientAddress) || !isLoopbackName(request.headers.get('host'))) {
+      if (!isLocal(request) || !isLoopbackName(request.headers.get('host'))) {
         return problem('not_found', 'no such page');
       }
       const { token, expiresAt } = await demo.session();

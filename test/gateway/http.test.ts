@@ -338,6 +338,11 @@ describe('for operators', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
     const rebound = await rawGet(other.http, '/v1/demo/session', 'evil.example');
     expect(rebound).toBe(404);
+    for (const name of ['x-forwarded-for', 'forwarded', 'via']) {
+      const tunnelled = { headers: { [name]: '198.51.100.7' } };
+      expect((await fetch(`${other.http}/v1/demo/session`, tunnelled)).status).toBe(404);
+      expect((await fetch(`${other.http}/metrics`, tunnelled)).status).toBe(401);
+    }
     await other.stop();
   });
 });

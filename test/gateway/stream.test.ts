@@ -1,6 +1,7 @@
 // The protocol of design section 8 on a real server, a real database and plain WebSockets.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 
 import { socketLimits } from '../../gateway/socket.js';
 import type { CallItem, ServerFrame } from '../../schemas/live-frames.js';
@@ -57,6 +58,37 @@ describe('authentication', () => {
   it('takes Authorization: Bearer on the upgrade', async () => {
     const socket = await bare('', { authorization: `Bearer ${credential('tenant-2')}` });
     expect((await socket.until('ready', isType('ready'))).tenant).toBe('tenant-2');
+  });
+
+  it('is refused to pages of other hosts, before a ticket is taken, unless they are listed', async () => {
+    const listed = await station.another({ origins: ['https://app.example.com'] });
+    const statusOf = async (url: string, origin: string): Promise<number> => {
+      const socket = new WebSocket(url, { headers: { origin } });
+      return new Promise((resolve) => {
+        socket.once('unexpected-response', (request, response) => {
+          resolve(response.statusCode ?? 0);
+          request.destroy();
+        });
+        socket.once('open', () => {
+          resolve(101);
+          socket.terminate();
+        });
+      });
+    };
+    const own = new URL(station.http).host;
+    expect(await statusOf(station.ws, `http://${own}`)).toBe(101);
+    expect(await statusOf(station.ws, `HTTP://${own.toUpperCase()}`)).toBe(101);
+    for (const origin of [
+      'https://app.example.com',
+      'null',
+      `http://${own}.evil.example`,
+      'http://',
+    ]) {
+      expect(await statusOf(station.ws, origin)).toBe(403);
+    }
+    expect(await statusOf(listed.ws, 'https://app.example.com')).toBe(101);
+    expect(await statusOf(listed.ws, 'https://evil.example')).toBe(403);
+    await listed.stop();
   });
 
   it('takes a ticket once', async () => {

@@ -1,5 +1,7 @@
 // The configuration is validated as a whole, and its documentation is made from it.
 
+import { randomBytes } from 'node:crypto';
+
 import { expect, test } from 'vitest';
 
 import { configTable, readConfig } from '../../runtime/config.js';
@@ -39,6 +41,18 @@ test('production refuses a missing master key and a pinned clock', () => {
     'TRUNKLINE_MASTER_KEY',
     'TRUNKLINE_TEST_NOW',
   ]);
+});
+
+test('production refuses a master key that is no random one', () => {
+  const faultsOf = (key: Buffer) => {
+    const env = { TRUNKLINE_ENV: 'production', TRUNKLINE_MASTER_KEY: key.toString('base64') };
+    const result = readConfig(env);
+    return result.ok ? [] : result.faults.map((fault) => fault.variable);
+  };
+  for (const weak of [Buffer.alloc(32), Buffer.from('0123456789abcdef'.repeat(2), 'hex')]) {
+    expect(faultsOf(Buffer.concat([weak, weak]).subarray(0, 32))).toEqual(['TRUNKLINE_MASTER_KEY']);
+  }
+  for (let run = 0; run < 100; run++) expect(faultsOf(randomBytes(32))).toEqual([]);
 });
 
 test('durations are read with their unit', () => {
