@@ -8,6 +8,7 @@ import { providers } from '../ingest/providers/registry.js';
 import { parseCidr } from '../runtime/client-address.js';
 import { TrunklineError } from '../runtime/errors.js';
 import { defaultGraceMs, type EndpointRow } from '../runtime/registry-store.js';
+import { webhookUrl } from '../runtime/registry.js';
 import { providerNames, type ProviderName } from '../schemas/facts.js';
 import { parseEndpointId, type EndpointId, type TenantId } from '../schemas/ids.js';
 import {
@@ -156,9 +157,9 @@ function registerChanges(endpoint: Command, context: CliContext): void {
 }
 
 function printOne(context: CliContext, row: EndpointRow, json: true | undefined): void {
-  const webhookUrl = `${row.publicBaseUrl ?? context.publicUrl}/v1/webhooks/${row.id}`;
+  const url = webhookUrl(row.publicBaseUrl ?? context.publicUrl, row.id);
   if (json === true) {
-    context.print(JSON.stringify({ ...row, webhookUrl }));
+    context.print(JSON.stringify({ ...row, webhookUrl: url }));
     return;
   }
   const lines: Readonly<Record<string, string>> = {
@@ -170,7 +171,7 @@ function printOne(context: CliContext, row: EndpointRow, json: true | undefined)
     credentials: `${row.credentials} accepted now`,
     allow: row.allow.length === 0 ? 'every address' : row.allow.join(', '),
     rate: row.ratePerSecond === null ? 'default' : `${row.ratePerSecond}/s`,
-    webhook: webhookUrl,
+    webhook: url,
   };
   for (const [name, value] of Object.entries(lines)) context.print(`${name.padEnd(12)}${value}`);
   if (row.revokedAt === null) context.note(`paste the webhook URL at ${row.provider}`);
@@ -221,6 +222,8 @@ function baseUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:/.test(text)) {
     throw new InvalidArgumentError('A base URL begins with https:// or http://.');
   }
+  if (/[?#]/.test(text))
+    throw new InvalidArgumentError('A base URL has neither query nor fragment.');
   return text;
 }
 

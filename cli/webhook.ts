@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { checkDelivery, checkLine, type CheckVerdict } from '../ingest/check.js';
 import { TrunklineError } from '../runtime/errors.js';
-import type { Endpoint } from '../runtime/registry.js';
+import { webhookUrl, type Endpoint } from '../runtime/registry.js';
 import { LineWriter, readLines } from './ndjson.js';
 import { createSender } from './simulator/send.js';
 import {
@@ -124,7 +124,7 @@ async function destinationOf(
   if (endpoint === null) {
     throw new TrunklineError('endpoint_unknown', 'no endpoint of this id in this installation');
   }
-  const signedUrl = options.signedUrl ?? `${endpoint.publicBaseUrl}/v1/webhooks/${endpoint.id}`;
+  const signedUrl = options.signedUrl ?? webhookUrl(endpoint.publicBaseUrl, endpoint.id);
   const [live = {}] = endpoint.credentials;
   return { to: options.to ?? signedUrl, signedUrl, credentials: { ...live, ...given } };
 }

@@ -1,7 +1,7 @@
 // Ingest, third and fourth layer (design section 4): signature, then timestamp. A raw delivery and its
 // endpoint come in; the only maker of a VerifiedDelivery, or a refusal without any value, goes out.
 
-import type { Endpoint } from '../runtime/registry.js';
+import { isWholeUrl, type Endpoint } from '../runtime/registry.js';
 import type { RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { providers } from './providers/registry.js';
 import type { Refusal } from './schemes/scheme.js';
@@ -27,8 +27,7 @@ export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: numb
  * request's own.
  */
 export function publicUrl(base: string, target: string): string {
-  const hasPath = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+\/./i.test(base);
-  if (!hasPath) return base + target;
+  if (!isWholeUrl(base)) return base + target;
   const query = target.indexOf('?');
   return query === -1 ? base : base + target.slice(query);
 }

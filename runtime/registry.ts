@@ -42,3 +42,13 @@ export interface Registry {
   /** Resolves when the snapshot holds everything committed before the call. */
   refresh(): Promise<void>;
 }
+
+/** True for a base that is an endpoint's whole public URL but the query, because it has a path. */
+export const isWholeUrl = (base: string): boolean =>
+  /^[a-z][a-z0-9+.-]*:\/\/[^/?#]+\/./i.test(base);
+
+/** The URL to paste at the provider. */
+export function webhookUrl(base: string, endpoint: EndpointId): string {
+  const trimmed = base.replace(/\/+$/, '');
+  return isWholeUrl(trimmed) ? trimmed : `${trimmed}/v1/webhooks/${endpoint}`;
+}

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-import type { Endpoint, Registry } from '../../runtime/registry.js';
+import { webhookUrl, type Endpoint, type Registry } from '../../runtime/registry.js';
 import { providerNames } from '../../schemas/facts.js';
 import { defineRoute, jsonAnswer, type Route } from '../http.js';
 
@@ -20,7 +20,7 @@ const itemOf = (endpoint: Endpoint): z.output<typeof endpointSchema> => ({
   id: endpoint.id,
   provider: endpoint.provider,
   name: endpoint.name,
-  webhookUrl: `${endpoint.publicBaseUrl}/v1/webhooks/${endpoint.id}`,
+  webhookUrl: webhookUrl(endpoint.publicBaseUrl, endpoint.id),
   allow: [...endpoint.allow],
   ratePerSecond: endpoint.ratePerSecond,
 });

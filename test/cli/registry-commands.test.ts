@@ -102,6 +102,16 @@ describe('the registry commands', () => {
     });
   });
 
+  it('print a base URL with a path as the whole URL, as deliveries are verified by it', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'];
+    const given = ['--credential', `authToken=${secret}`, '--url'];
+    const whole = 'https://proxy.example.com/hooks/twilio';
+    expect(await json(...add, ...given, whole)).toMatchObject({ webhookUrl: whole });
+    const bare = await json(...add, ...given, 'https://proxy.example.com/');
+    expect(bare['webhookUrl']).toMatch(/^https:\/\/proxy\.example\.com\/v1\/webhooks\/ep_\w+$/);
+    await expect(run(...add, ...given, `${whole}?a=1`)).rejects.toThrow(/query/);
+  });
+
   it('take credentials from a file and check them', async () => {
     const add = ['endpoint', 'add', '--tenant', 'acme', '--provider'];
     expect(await json(...add, 'twilio', '--credentials', '-')).toMatchObject({ credentials: 1 });
