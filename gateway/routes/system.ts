@@ -3,7 +3,6 @@
 
 import { z } from 'zod';
 
-import { problem } from '../../runtime/http.js';
 import type { Metrics } from '../../runtime/metrics.js';
 import {
   aliveAnswer,
@@ -61,7 +60,7 @@ export function systemRoutes(deps: SystemDeps): readonly Route[] {
       handle: ({ request }) => metricsAnswer(deps.metrics, deps.metricsToken, request),
     },
   ];
-  return deps.demo === null ? routes : [...routes, demoRoute(deps.demo)];
+  return [...routes, demoRoute(deps.demo)];
 }
 
 const readySchema = z.object({
@@ -69,19 +68,24 @@ const readySchema = z.object({
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
 });
 
-function demoRoute(demo: Demo): Route {
+/**
+ * The page asks here before it asks a reader for a key. Whoever has no demo gets an answer all the same:
+ * a 404 would stand as an error on the console of every browser that opens the page.
+ */
+function demoRoute(demo: Demo | null): Route {
   return {
     ...open,
     method: 'GET',
     pattern: '/v1/demo/session',
-    summary: 'A short-lived token for the demo tenant; exists only under serve --demo',
+    summary:
+      'A short-lived token for the demo tenant, under serve --demo and on loopback; else 204',
     answer: {
       status: 200,
       schema: z.object({ token: z.string(), tenant: z.string(), expiresAt: z.string() }),
     },
     async handle({ request }) {
-      if (!isLocal(request) || !isLoopbackName(request.headers.get('host'))) {
-        return problem('not_found', 'no such page');
+      if (demo === null || !isLocal(request) || !isLoopbackName(request.headers.get('host'))) {
+        return { status: 204, headers: noStore };
       }
       const { token, expiresAt } = await demo.session();
       const { tenant } = demo;

@@ -33,7 +33,7 @@ export async function signIn(key: string): Promise<Session | string> {
 
 async function demoToken(): Promise<string | null> {
   const answer = await fetch('/v1/demo/session').catch(() => null);
-  if (answer?.ok !== true) return null;
+  if (answer?.status !== 200) return null;
   const body: unknown = await answer.json();
   return typeof body === 'object' && body !== null && 'token' in body ? String(body.token) : null;
 }

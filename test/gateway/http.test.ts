@@ -330,17 +330,19 @@ describe('for operators', () => {
   });
 
   it('has no demo session unless it runs a demo', async () => {
-    expect((await fetch(`${station.http}/v1/demo/session`)).status).toBe(404);
+    const none = await fetch(`${station.http}/v1/demo/session`);
+    expect(none.status).toBe(204);
+    expect(await none.text()).toBe('');
     const session = () => Promise.resolve({ token: 'demo-token', expiresAt: Date.now() + 60_000 });
     const other = await startGateway({ more: { demo: { tenant: 'demo', session } } });
     const answer = await fetch(`${other.http}/v1/demo/session`);
     expect(await answer.json()).toMatchObject({ token: 'demo-token', tenant: 'demo' });
     expect(answer.headers.get('cache-control')).toBe('no-store');
     const rebound = await rawGet(other.http, '/v1/demo/session', 'evil.example');
-    expect(rebound).toBe(404);
+    expect(rebound).toBe(204);
     for (const name of ['x-forwarded-for', 'forwarded', 'via']) {
       const tunnelled = { headers: { [name]: '198.51.100.7' } };
-      expect((await fetch(`${other.http}/v1/demo/session`, tunnelled)).status).toBe(404);
+      expect((await fetch(`${other.http}/v1/demo/session`, tunnelled)).status).toBe(204);
       expect((await fetch(`${other.http}/metrics`, tunnelled)).status).toBe(401);
     }
     await other.stop();
@@ -374,7 +376,7 @@ it('keeps to its OpenAPI document', async () => {
     expect(check(await answer.json()), `${path} ${ajv.errorsText(check.errors)}`).toBe(true);
   }
   expect(Object.keys(document.paths).sort()).toEqual(
-    [...Object.keys(asked), '/v1/stream/tickets', '/metrics'].sort(),
+    [...Object.keys(asked), '/v1/stream/tickets', '/v1/demo/session', '/metrics'].sort(),
   );
 });
 
