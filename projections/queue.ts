@@ -28,13 +28,18 @@ export class BatchQueue {
     this.#wakeTaker?.();
   }
 
-  /** All that waits, up to `maxEvents`, as one batch; null once the queue is closed, or ended and empty. */
-  async take(): Promise<ValidBatch | null> {
+  /**
+   * All that waits, up to `maxEvents`, as one batch; null once the queue is closed, or ended and empty.
+   * Not before `notBeforeMs` (monotonic) unless half a batch waits already: what comes until then goes
+   * into the same batch.
+   */
+  async take(notBeforeMs = 0): Promise<ValidBatch | null> {
     while (!this.#closed && !this.#ended && this.#batches.length === 0) {
       await new Promise<void>((resolve) => {
         this.#wakeTaker = resolve;
       });
     }
+    await this.#gather(notBeforeMs);
     if (this.#closed) return null;
     const batch = this.#merged();
     this.#events -= batch?.events.length ?? 0;
@@ -53,6 +58,21 @@ export class BatchQueue {
     this.#closed = true;
     this.#wakeTaker?.();
     this.#wakePusher?.();
+  }
+
+  async #gather(untilMs: number): Promise<void> {
+    for (;;) {
+      const leftMs = untilMs - performance.now();
+      const isEnough = this.#events >= this.maxEvents / 2;
+      if (leftMs <= 0 || isEnough || this.#closed || this.#ended) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this.#wakeTaker = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
   }
 
   #merged(): ValidBatch | null {

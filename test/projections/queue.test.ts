@@ -44,3 +44,14 @@ test('an ended queue hands out what waits, a closed one drops it and lets nobody
   await waiting;
   expect(await closed.take()).toBeNull();
 });
+
+test('before its time a batch gathers what comes, but half a batch does not wait', async () => {
+  const queue = new BatchQueue(6);
+  await queue.push(batch(0, 1));
+  const taken = queue.take(performance.now() + 60_000);
+  await queue.push(batch(1, 2));
+  await queue.push(batch(2, 3));
+  expect((await taken)?.mark.next).toBe(3);
+  await queue.push(batch(3, 4));
+  expect((await queue.take(performance.now() + 5))?.mark.next).toBe(4);
+});
