@@ -9,6 +9,7 @@ import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
+import type { RetentionReport } from '../processors/retention.js';
 import { runProjections } from '../projections/main.js';
 import { createProjections } from '../projections/registry.js';
 import { ProjectionStatus } from '../projections/status.js';
@@ -80,16 +81,22 @@ function processorsTask(shared: Shared): Task {
   const { database, keyRing } = installation;
   let owned = 0;
   const stopped = new Set<number>();
-  health.add('processors', () =>
-    stopped.size === 0
-      ? { status: 'ok', detail: `${owned} partitions owned` }
-      : { status: 'failed', detail: `stopped by a loss: ${[...stopped].join(', ')}` },
-  );
+  let retention: RetentionReport = { level: 'fine', detail: '' };
+  health.add('processors', () => {
+    if (stopped.size > 0) {
+      return { status: 'failed', detail: `stopped by a loss: ${[...stopped].join(', ')}` };
+    }
+    const { level, detail } = retention;
+    if (level !== 'fine') return { status: level === 'removed' ? 'failed' : 'degraded', detail };
+    return { status: 'ok', detail: `${owned} partitions owned` };
+  });
   const watch = {
     onAssignment: (partitions: readonly number[]): void => {
       owned = partitions.length;
     },
     onStopped: (partition: number): void => void stopped.add(partition),
+    onRetention: (report: RetentionReport): void => void (retention = report),
+    rawRetentionMs: installation.config.TRUNKLINE_RAW_RETENTION,
   };
   return (signal) =>
     runProcessors({ log, codec, database, keyRing, logger, metrics, ...watch }, signal);

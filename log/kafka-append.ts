@@ -45,7 +45,9 @@ export async function kafkaAppender(
           headers: { [headerName]: header },
         })),
       });
-      const settled: Promise<unknown> = sending.catch(() => undefined).then(() => underWay.delete(settled));
+      const settled: Promise<unknown> = sending
+        .catch(() => undefined)
+        .then(() => underWay.delete(settled));
       underWay.add(settled);
       const [result] = await sending;
       const baseOffset = Number(result?.baseOffset ?? -1);

@@ -1,6 +1,7 @@
 // What `ownPartition` is given: the log, the processors, and what tests replace (time, randomness).
 
 import type { Logger } from '../runtime/logger.js';
+import type { Coverage } from '../schemas/events.js';
 import type { Clauses } from './clauses.js';
 import type { Decider, EncodeEvent, Restored } from './decider.js';
 import type { EventLog } from './event-log.js';
@@ -19,6 +20,8 @@ export interface OwnerObserver {
     readonly events: number;
     readonly bytes: number;
   }): void;
+  /** What is covered, once restored and after each ack. */
+  covered(info: { readonly partition: number; readonly covered: Coverage }): void;
   /** An input was parked because its outputs exceed the batch limit. */
   parked(info: { readonly partition: number }): void;
   /** Records of a lane that are read or waiting, but not yet decided. */

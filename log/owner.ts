@@ -89,6 +89,7 @@ async function hold(
     const decider = await orAborted(options.begin(restored, attempt.signal), attempt.signal);
     if (decider === 'again') return new OwnershipEnd('begin_again', 'the store asks for it');
     observe?.taken?.({ partition, term: taken.term, tail: restored.tail.length });
+    observe?.covered?.({ partition, covered: restored.after.covered });
     const ownership = new Ownership({ options, attempt, restoration, decider });
     const error = await ownership.work(sources);
     const goesOn = await goOnUnderSameId(attempt, { error, taken, next: restoration.reader.next });

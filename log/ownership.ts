@@ -156,6 +156,7 @@ export class Ownership {
       );
     }
     observe?.appended?.({ partition, inputs, events: drafts.length, bytes });
+    observe?.covered?.({ partition, covered: this.#reader.covered });
   }
 
   #end(thrown: unknown): void {

@@ -10,6 +10,7 @@ import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
 import { ProcessorMetrics } from './metrics.js';
 import { processPartition, type PipelineParts } from './pipeline.js';
+import { RetentionWatch, type RetentionReport } from './retention.js';
 
 export interface ProcessorsDeps {
   readonly log: EventLog;
@@ -22,6 +23,9 @@ export interface ProcessorsDeps {
   readonly maxInputs?: number;
   /** Most states of one partition that may wait for the store. Default 20,000, some 100 MB at worst. */
   readonly maxOverlay?: number;
+  /** How long deliveries are kept; given, the station warns when undecided ones near it. */
+  readonly rawRetentionMs?: number;
+  readonly onRetention?: (report: RetentionReport) => void;
   /** Told when the process begins to own a partition and when it no longer does. */
   readonly onAssignment?: (partitions: readonly number[]) => void;
   /** Told when a partition met a loss and stands still for good: health must say so. */
@@ -41,7 +45,14 @@ interface Assigned {
 export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): Promise<void> {
   const { log, logger, onStopped, maxInputs = 256, maxOverlay = 20_000, onAssignment } = deps;
   const metrics = new ProcessorMetrics(deps.metrics);
-  const parts: PipelineParts = { ...deps, metrics, maxInputs, maxOverlay };
+  const watch = new RetentionWatch(deps, metrics);
+  const parts: PipelineParts = {
+    ...deps,
+    ...{ metrics, maxInputs, maxOverlay },
+    onCovered: (partition, covered) => {
+      watch.covered(partition, covered);
+    },
+  };
   const work = new Map<number, Assigned>();
   const ended = new Map<number, Promise<void>>();
   const tell = (): void => {
@@ -75,9 +86,13 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
     },
   };
 
+  const watching = new AbortController();
+  const watched = watch.run(AbortSignal.any([signal, watching.signal]));
   try {
     await log.joinProcessors(listener, signal);
   } finally {
+    watching.abort();
+    await watched;
     for (const partition of [...work.keys()]) listener.revoked(partition);
     await Promise.all(ended.values());
   }

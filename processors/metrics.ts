@@ -33,6 +33,9 @@ export class ProcessorMetrics {
   /** Partitions that stopped for good because records are missing: someone must look. */
   readonly stopped: Gauge;
   readonly lag: Gauge<'partition' | 'lane'>;
+  /** Against the retention of deliveries, which removes them decided or not. */
+  readonly oldestUndecided: Gauge<'partition' | 'lane'>;
+  readonly removedUndecided: Gauge;
 
   constructor(metrics: Metrics) {
     const registers = [metrics];
@@ -58,6 +61,15 @@ export class ProcessorMetrics {
     this.owned = gauge('owned_partitions', 'Partitions owned now');
     this.stopped = gauge('stopped_partitions', 'Partitions stopped by a loss');
     this.lag = gauge('lag_records', 'Inputs read or waiting, not decided', ['partition', 'lane']);
+    this.oldestUndecided = gauge(
+      'oldest_undecided_seconds',
+      'Age of the oldest undecided delivery',
+      ['partition', 'lane'],
+    );
+    this.removedUndecided = gauge(
+      'removed_undecided',
+      'Lanes that lost deliveries to the retention',
+    );
     for (const kind of factKinds) this.facts.inc({ kind }, 0);
     for (const type of eventTypes) this.events.inc({ type }, 0);
     for (const reason of endReasons) this.ends.inc({ reason }, 0);

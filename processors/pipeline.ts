@@ -9,6 +9,7 @@ import { ownPartition, type Decider, type OwnerOptions, type Restored } from '..
 import { pause } from '../log/pause.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
+import type { Coverage } from '../schemas/events.js';
 import type { Database } from '../runtime/postgres.js';
 import { OverlayDecider } from './decider.js';
 import { evolverVersion } from './evolver.js';
@@ -26,6 +27,8 @@ export interface PipelineParts {
   readonly metrics: ProcessorMetrics;
   /** Most inputs of one micro-batch. */
   readonly maxInputs: number;
+  /** Told what is covered, for the watch over the retention. */
+  readonly onCovered?: (partition: number, covered: Coverage) => void;
   /** Most states kept while the store has not applied their events; then deciding waits for it. */
   readonly maxOverlay: number;
 }
@@ -39,7 +42,7 @@ export async function processPartition(
   partition: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { log, codec, database, metrics, maxInputs, logger } = parts;
+  const { log, codec, database, maxInputs, logger } = parts;
   const key = { projection: 'aggregate_state', version: evolverVersion, partition };
   await ownPartition({
     log,
@@ -50,7 +53,7 @@ export async function processPartition(
     maxInputs,
     signal,
     logger,
-    observe: observerOf(metrics),
+    observe: observerOf(parts),
   });
 }
 
@@ -89,8 +92,11 @@ async function begin(
   return new OverlayDecider({ codec, keyRing, states, overlay, metrics, logger, room });
 }
 
-function observerOf(metrics: ProcessorMetrics): NonNullable<OwnerOptions['observe']> {
+function observerOf({ metrics, onCovered }: PipelineParts): NonNullable<OwnerOptions['observe']> {
   return {
+    covered({ partition, covered }) {
+      onCovered?.(partition, covered);
+    },
     taken() {
       metrics.takes.inc();
     },

@@ -162,6 +162,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     : { ok: false, faults };
 }
 
+/** An outage of the processors must be noticed and ended within the retention of deliveries. */
+const leastRetentionMs = 86_400_000;
+
 /** Faults between variables, told of the sound ones even when others are faulty by themselves. */
 function crossFaults(config: Config, faulty: ReadonlySet<string>): ConfigFault[] {
   const faults: ConfigFault[] = [];
@@ -169,6 +172,12 @@ function crossFaults(config: Config, faulty: ReadonlySet<string>): ConfigFault[]
     faults.push({
       variable: 'TRUNKLINE_KAFKA_MIN_ISR',
       fault: 'must not exceed TRUNKLINE_KAFKA_REPLICATION',
+    });
+  }
+  if (config.TRUNKLINE_RAW_RETENTION < leastRetentionMs && config.TRUNKLINE_ENV !== 'test') {
+    faults.push({
+      variable: 'TRUNKLINE_RAW_RETENTION',
+      fault: 'must be at least 1d: deliveries are removed after it, processed or not',
     });
   }
   if (config.TRUNKLINE_ENV === 'production') faults.push(...productionFaults(config));

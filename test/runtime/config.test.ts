@@ -55,6 +55,16 @@ test('production refuses a master key that is no random one', () => {
   for (let run = 0; run < 100; run++) expect(faultsOf(randomBytes(32))).toEqual([]);
 });
 
+test('a retention that an outage may outlast is refused outside tests', () => {
+  const short = { TRUNKLINE_RAW_RETENTION: '23h' };
+  const result = readConfig(short);
+  expect(result.ok ? [] : result.faults.map((fault) => fault.variable)).toEqual([
+    'TRUNKLINE_RAW_RETENTION',
+  ]);
+  expect(readConfig({ ...short, TRUNKLINE_ENV: 'test' }).ok).toBe(true);
+  expect(readConfig({ TRUNKLINE_RAW_RETENTION: '1d' }).ok).toBe(true);
+});
+
 test('durations are read with their unit', () => {
   const result = readConfig({ TRUNKLINE_DRAIN: '250ms', TRUNKLINE_RAW_RETENTION: '2d' });
   expect(result.ok && result.config.TRUNKLINE_DRAIN).toBe(250);
