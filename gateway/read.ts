@@ -25,9 +25,12 @@ export interface ReadAsked {
   readonly atLeast: number | undefined;
 }
 
-/** Longest wait for a read model to reach `atLeast`, in ms, and how often it is looked at. */
+/**
+ * Longest wait for a read model to reach `atLeast`, in ms, and how often it is looked at: less and less,
+ * so that a caller who asks for what will never come does not keep the database busy.
+ */
 const waitMs = 2_000;
-const lookEveryMs = 25;
+const lookEveryMs = { first: 25, last: 200 };
 
 type Read<T> =
   | { readonly kind: 'rows'; readonly asOf: Cursor; readonly rows: T }
@@ -45,11 +48,13 @@ export async function readAnswer<T>(
   render: (rows: T, asOf: Cursor) => Promise<object>,
 ): Promise<HttpResponse> {
   const until = deps.clock() + waitMs;
+  let pauseMs = lookEveryMs.first;
   for (;;) {
     const found = await readOnce(deps, asked, read);
     if (found.kind === 'behind') {
       if (deps.clock() >= until || asked.request.signal.aborted) return notYet();
-      await sleep(lookEveryMs);
+      await sleep(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, lookEveryMs.last);
       continue;
     }
     const etag = `"${found.asOf.epoch}.${found.asOf.seq}"`;

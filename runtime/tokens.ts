@@ -131,11 +131,15 @@ function verifier(
   };
 }
 
+/** The last second that a date can name (ECMA-262); beyond it `expiresAt` could not be told. */
+const lastExpirySec = 8.64e12;
+
 function readClaims(payload: JWTPayload): TokenClaims | null {
   const { tenant: tenantClaim, role: roleClaim, exp, sub } = payload;
   const tenant = typeof tenantClaim === 'string' ? parseTenantId(tenantClaim) : null;
   const role = accessRoles.find((name) => name === roleClaim);
   if (tenant === null || role === undefined || exp === undefined) return null;
+  if (exp > lastExpirySec) return null;
   return { tenant, role, subject: sub ?? 'user', expiresAt: exp * 1000 };
 }
 

@@ -98,6 +98,22 @@ describe('a token of an identity provider', () => {
     ).toBe(false);
   });
 
+  it('is refused without an end, or with one that no date can name', async () => {
+    const { privateKey } = await keys;
+    const verdicts = [undefined, 8.64e12 + 1, 1e308].map(async (exp) => {
+      const payload = { tenant: 'acme', role: 'manager', ...(exp === undefined ? {} : { exp }) };
+      const token = await new SignJWT(payload)
+        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+        .setIssuer('trunkline')
+        .setAudience('trunkline')
+        .sign(privateKey);
+      return createJwksVerifier(url, settings).verify(token);
+    });
+    for (const verdict of await Promise.all(verdicts)) {
+      expect(verdict).toEqual({ ok: false, reason: 'refused' });
+    }
+  });
+
   it('cannot be judged while the JWKS is away', async () => {
     const away = createJwksVerifier('http://127.0.0.1:1/jwks', settings);
     expect(await away.verify(await sign())).toEqual({ ok: false, reason: 'unavailable' });
