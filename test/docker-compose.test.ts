@@ -1,6 +1,7 @@
 // docker-compose.yml against the schema of the compose specification (test/fixtures/compose-spec.json,
 // Apache-2.0, from compose-spec/compose-go v2.4.9), and its environment against our own.
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
@@ -46,7 +47,7 @@ test('every role runs as its own service with an environment the product accepts
       ([name, value]): [string, string] => [
         name,
         value
-          .replace(/\$\{TRUNKLINE_MASTER_KEY[^}]*\}/, Buffer.alloc(32, 7).toString('base64'))
+          .replace(/\$\{TRUNKLINE_MASTER_KEY[^}]*\}/, randomBytes(32).toString('base64'))
           .replace(/\$\{TRUNKLINE_PUBLIC_URL:-([^}]*)\}/, '$1')
           .replace(/\$\{[^}]*\}/, 'a-value-of-enough-length'),
       ],
