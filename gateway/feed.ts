@@ -8,7 +8,7 @@ import { follow, type ValidBatch, type ValidEvent } from '../log/consume.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import type { Mark } from '../log/mark.js';
-import { toError } from '../runtime/errors.js';
+import { TrunklineError, toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { TenantId } from '../schemas/ids.js';
@@ -107,7 +107,7 @@ export class Feed {
     return this.epochOf(partition);
   }
 
-  /** Follows until the signal aborts. Rejects only on a fault that reading again cannot heal. */
+  /** Follows until the signal aborts or every partition is lost. */
   async run(signal: AbortSignal): Promise<void> {
     const { log, starts, logger } = this.options;
     const batches = follow({
@@ -124,7 +124,31 @@ export class Feed {
       },
     });
     void this.findTargets(signal);
-    for await (const batch of batches) await this.apply(batch);
+    for await (const batch of batches) {
+      try {
+        await this.learn(batch, signal);
+        await this.apply(batch);
+      } catch (thrown) {
+        // An event that cannot be read is a hole like any other: of its partition, not of all.
+        if (!signal.aborted) this.lose(batch.partition, toError(thrown));
+      }
+    }
+  }
+
+  /** The schemas of a batch; a registry that is away is asked again. */
+  private async learn({ events }: ValidBatch, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.options.codec.learn(events.map(({ value }) => value));
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof TrunklineError) || !thrown.retryable || signal.aborted)
+          throw thrown;
+        const fields = { code: 'schema_unreachable', error: thrown.message };
+        this.options.logger.warn(fields, 'a schema is asked for again');
+        await sleep(500, undefined, { signal });
+      }
+    }
   }
 
   /** Where the log ended when we began: what must be read before this node is ready. */
@@ -147,7 +171,6 @@ export class Feed {
     this.noteEpoch(state, batch.mark);
     if (batch.events.length > 0) {
       const { codec } = this.options;
-      await codec.learn(batch.events.map(({ value }) => value));
       const decoded = batch.events.map(({ value }) => codec.decodeEvent(value));
       const opened = await this.openFor(decoded);
       this.publish(batch, decoded, opened);

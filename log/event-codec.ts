@@ -44,7 +44,9 @@ export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
     table.set(id, schema);
   }
   return codecOf(table, ids, async (id) => {
-    const found: unknown = await registry.getSchema(id);
+    const found: unknown = await registry.getSchema(id).catch((thrown: unknown) => {
+      throw fetchFault(id, toError(thrown));
+    });
     const schema: unknown = JSON.parse(JSON.stringify(found));
     if (typeof schema !== 'object' || schema === null) throw unknownSchema(id);
     return schema;
@@ -79,6 +81,13 @@ function localIdOf(name: SchemaName): number {
 
 const unknownSchema = (id: number): TrunklineError =>
   new TrunklineError('schema_unknown', `schema id ${id} is in no table of this process`);
+
+/** The client gives every answer but 404 to a registry that is away: asking again may help. */
+function fetchFault(id: number, cause: Error & { readonly status?: number }): TrunklineError {
+  if (cause.status === 404) return unknownSchema(id);
+  const detail = `the schema registry does not give schema ${id}`;
+  return new TrunklineError('service_unreachable', detail, { cause });
+}
 
 type FetchSchema = (id: number) => Promise<object>;
 

@@ -73,7 +73,9 @@ async function prepare(options: LaneOptions, batch: Batch): Promise<PreparedComm
   try {
     return await prepareBatch(options.codec, options.members, batch);
   } catch (thrown) {
-    return { kind: 'stopped', error: toError(thrown) };
+    const error = toError(thrown);
+    // A schema that is fetched while the registry is away is no fault of the event.
+    return isTransient(error) ? { kind: 'retry', error } : { kind: 'stopped', error };
   }
 }
 

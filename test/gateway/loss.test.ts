@@ -11,7 +11,10 @@ import { socketLimits } from '../../gateway/socket.js';
 import { readPages, servePages } from '../../gateway/static.js';
 import { makeApiKey } from '../../runtime/api-keys.js';
 import { createHttpServer } from '../../runtime/http.js';
+import type { Codec } from '../../log/event-codec.js';
+import { TrunklineError } from '../../runtime/errors.js';
 import { tenantId } from '../../schemas/ids.js';
+import { codec } from '../projections/station.js';
 import { until } from '../services/shared.js';
 import { credential, RawSocket, startGateway, type GatewayStation } from './station.js';
 
@@ -45,6 +48,29 @@ it('says that credentials cannot be judged now, which is no refusal', async () =
   await socket.opened();
   socket.send({ type: 'auth', token });
   expect((await socket.gone()).code).toBe(1013);
+});
+
+it('loses what it cannot read like a hole, and asks again for a schema that it cannot fetch now', async () => {
+  let failures = 0;
+  const learn: Codec['learn'] = (values) => {
+    failures += 1;
+    if (failures > 1) return codec.learn(values);
+    return Promise.reject(new TrunklineError('service_unreachable', 'the registry is away'));
+  };
+  const own = await startGateway({
+    seed: 7,
+    more: { limits: socketLimits, codec: { ...codec, learn } },
+  });
+  own.world.happen(20);
+  const socket = await RawSocket.ready(own.ws, credential('tenant-0'));
+  socket.send({ type: 'subscribe', id: 'c', topic: 'calls' });
+  await socket.until('live', ({ type }) => type === 'live');
+  own.world.garble(tenantId('tenant-1'));
+  const resync = await socket.until('resync', ({ type }) => type === 'resync');
+  expect(resync).toMatchObject({ id: 'c', reason: 'gap' });
+  expect((await fetch(`${own.http}/health/ready`)).status).toBe(503);
+  expect((await own.get('/v1/calls', credential('tenant-0'))).status).toBe(200);
+  await own.stop();
 });
 
 it('says gap after a hole in the log, is never live again, and is not ready', async () => {

@@ -1,5 +1,7 @@
 // The codec on a real schema registry (test/services/): its ids, its refusals, and schemas learnt late.
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
@@ -76,6 +78,27 @@ test('a value of a newer process is learnt once and then read with the schema of
   expect(codec.learn([bytes])).toBeNull();
   expect(codec.decodeEvent(bytes)).toEqual(event);
 });
+
+test('an id that the registry does not know is said; one that it cannot be asked for is tried again', async () => {
+  const unknown = Buffer.from([0, 0, 0x0f, 0x42, 0x3f, 0]);
+  await expect(codec.learn([unknown])).rejects.toMatchObject({ code: 'schema_unknown' });
+  let nextId = 0;
+  const registry = createServer((request, response) => {
+    const answer = request.method === 'POST' ? { id: (nextId += 1) } : {};
+    request.resume();
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ compatibilityLevel: 'FULL_TRANSITIVE', ...answer }));
+  });
+  await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+  const { port } = registry.address() as AddressInfo;
+  const left = await createRegistryCodec(`http://127.0.0.1:${port}`);
+  registry.close();
+  registry.closeAllConnections();
+  await expect(left.learn([unknown])).rejects.toMatchObject({
+    code: 'service_unreachable',
+    retryable: true,
+  });
+}, 30_000);
 
 test('a registry that is not there is said as such', async () => {
   await expect(createRegistryCodec('http://127.0.0.1:1')).rejects.toMatchObject({

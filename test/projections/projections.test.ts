@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import type { Codec } from '../../log/event-codec.js';
 import { createMemoryLog } from '../../log/memory.js';
+import { TrunklineError } from '../../runtime/errors.js';
 import type { Database } from '../../runtime/postgres.js';
 import { openDatabase } from '../../runtime/postgres.js';
 import type { Evolver } from '../../schemas/aggregates.js';
@@ -115,6 +117,24 @@ test('a stored mark that no projector could have left stops the partition loudly
   });
   await running.stop();
   expect(await allRows(database)).toEqual(before);
+});
+
+test('a schema that cannot be fetched now is asked for again', async () => {
+  const database = await store();
+  const world = new World({ seed, codec });
+  world.happen(steps);
+  let failures = 0;
+  const learn: Codec['learn'] = (values) => {
+    failures += 1;
+    if (failures > 3) return codec.learn(values);
+    return Promise.reject(new TrunklineError('service_unreachable', 'the registry is away'));
+  };
+  const running = start(world, database, { codec: { ...codec, learn } });
+  await caughtUp(world, database);
+  await running.stop();
+  expect(await allRows(database)).toEqual(expected);
+  expect(running.codes).toContain('projections_retry');
+  expect(running.codes).not.toContain('projections_stopped');
 });
 
 test('an event that cannot be decoded stops its partition loudly and no other', async () => {
