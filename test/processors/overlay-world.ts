@@ -71,7 +71,7 @@ export class OverlayWorld {
   readonly #store = { mark: 0, rows: new Map<string, AggregateState>() };
   readonly #backups: { mark: number; rows: Map<string, AggregateState> }[] = [];
   readonly #reads: PendingRead[] = [];
-  #overlay = new Overlay();
+  #overlay: Overlay;
   #states: States;
   #decided: (readonly EventBody[])[] = [];
   /** The fold of everything the present ownership may know. */
@@ -82,7 +82,12 @@ export class OverlayWorld {
   decisions = 0;
   takeovers = 0;
 
-  constructor(private readonly reading: Reading) {
+  /** `keep`: states that the overlay keeps although the store has them. */
+  constructor(
+    private readonly reading: Reading,
+    private readonly keep = 0,
+  ) {
+    this.#overlay = new Overlay(keep);
     this.#states = this.#makeStates(offset(0));
   }
 
@@ -207,7 +212,7 @@ export class OverlayWorld {
     } as unknown as Restored;
     this.project(projectBetween);
     const read: ReadStates = (_partition, refs) => Promise.resolve(this.#snapshot(refs));
-    const taken = await takeOver(restored, this.#codec, read);
+    const taken = await takeOver(restored, this.#codec, read, { keep: this.keep });
     if (taken === 'again') throw new Error('a store that only moved on asks for no other attempt');
     const keeps = this.reading === 'A12 overlay kept when the process takes p again';
     this.#overlay = keeps ? keptOverlay : taken.overlay;
