@@ -78,8 +78,8 @@ export interface Gateway {
   readonly begin: (starts: ReadonlyMap<number, Mark>) => Feed;
 }
 
-/** Bytes that all rings of a process may hold. */
-const ringBytes = 64 * 1024 * 1024;
+/** Bytes that all rings of a process may hold: of events, and of JSON made of the latest. */
+const ringBytes = { totalBytes: 32 * 1024 * 1024, renderedBytes: 8 * 1024 * 1024 };
 const epochWaitMs = 3_000;
 
 /** Makes the parts. Registers the stream's route; reads and sends nothing yet. */
@@ -137,7 +137,7 @@ function streamOf(
   metrics: GatewayMetrics,
   feed: () => Feed | null,
 ): Stream {
-  const rings = new Rings({ eventsPerTenant: deps.ringEvents, totalBytes: ringBytes });
+  const rings = new Rings({ eventsPerTenant: deps.ringEvents, ...ringBytes });
   const decode = (value: Buffer) => deps.codec.decodeEvent(value);
   return {
     rings,

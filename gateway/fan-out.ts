@@ -12,7 +12,8 @@ import type { TenantId } from '../schemas/ids.js';
 import type { View } from './authorize.js';
 import { eventFrame, leftJson } from './frames.js';
 import { renderingOf } from './render.js';
-import type { Rendering, RingEntry, Rings } from './ring.js';
+import type { Rendering } from './rendered.js';
+import type { RingEntry, Rings } from './ring.js';
 import { concernOf, type Filter, type Topic } from './topics.js';
 import { masked, type Opened, type Shape } from './views.js';
 

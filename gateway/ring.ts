@@ -4,11 +4,11 @@
 
 import type { EventEnvelope } from '../schemas/events.js';
 import type { TenantId } from '../schemas/ids.js';
-import type { View } from './authorize.js';
+import { Rendered, type Rendering } from './rendered.js';
 import type { FilterFacts } from './topics.js';
 import { liveEvent, toJson, type Opened, type Shape } from './views.js';
 
-/** An event as the ring keeps it: its log bytes and the JSON that was made of them, once a view. */
+/** An event as the ring keeps it: its log bytes, and for a while the JSON that was made of them. */
 export interface RingEntry {
   readonly seq: number;
   readonly kind: 'call' | 'message' | 'other';
@@ -21,19 +21,19 @@ export interface RingEntry {
   readonly before: FilterFacts | null;
   /** A call that this event makes a leg of `callId`: it goes from every list. */
   readonly mergedFrom: string | null;
-  /** Log value; decoded again when a view is first asked for later. */
+  /** Log value; decoded again when a view is asked for that is not kept. */
   readonly value: Buffer;
-  /** JSON by view, made when it is first asked for; null before. */
+  /** JSON by view, among what was rendered last; null while there is none. */
   json: Map<Rendering, string> | null;
 }
-
-export type Rendering = `${Shape}/${View}`;
 
 export interface RingLimits {
   /** Events kept for each tenant. */
   readonly eventsPerTenant: number;
-  /** Bytes kept over all tenants. */
+  /** Bytes of events kept over all tenants. */
   readonly totalBytes: number;
+  /** Bytes of JSON kept beside them: what many readers ask for at the same time. */
+  readonly renderedBytes: number;
 }
 
 /** Calls whose last known facts are kept for each tenant, to tell what an event changed. */
@@ -60,11 +60,14 @@ export class Rings {
   private orderHead = 0;
   private stale = 0;
   private heldBytes = 0;
+  private readonly rendered: Rendered;
 
-  constructor(private readonly limits: RingLimits) {}
+  constructor(private readonly limits: RingLimits) {
+    this.rendered = new Rendered(limits.renderedBytes);
+  }
 
   get bytes(): number {
-    return this.heldBytes;
+    return this.heldBytes + this.rendered.bytes;
   }
 
   get events(): number {
@@ -126,27 +129,20 @@ export class Rings {
     return ring.entries.slice(from, from + limit);
   }
 
-  /** Keeps a rendering with its entry, so that it is made once. */
+  /** Renders an entry; the JSON stays with it for a while, so that it is made once for many readers. */
   render(entry: RingEntry, event: EventEnvelope, rendering: Rendering, opened: Opened): string {
     const shape: Shape = rendering.startsWith('summary') ? 'summary' : 'detail';
     const json = toJson(liveEvent(event, shape, opened));
-    entry.json ??= new Map();
-    if (!entry.json.has(rendering)) {
-      entry.json.set(rendering, json);
-      if (this.holds(event.tenant, entry)) this.heldBytes += json.length;
-    }
+    this.rendered.keep(entry, rendering, json);
     return json;
-  }
-
-  private holds(tenant: TenantId, entry: RingEntry): boolean {
-    const ring = this.rings.get(tenant);
-    return ring !== undefined && ring.entries[ring.head + entry.seq - ring.first] === entry;
   }
 
   private dropOldest(ring: TenantRing, by: 'own' | 'common'): void {
     const entry = ring.entries[ring.head];
     if (entry === undefined) return;
     this.heldBytes -= sizeOf(entry);
+    // Its place is cut off later, in one go; until then it must not keep the entry alive.
+    ring.entries[ring.head] = gone;
     ring.head += 1;
     ring.first += 1;
     if (by === 'own') {
@@ -188,16 +184,11 @@ export class Rings {
   }
 }
 
-function sizeOf(entry: RingEntry): number {
-  let bytes = entryOverheadBytes + entry.value.length;
-  if (entry.json !== null) for (const json of entry.json.values()) bytes += json.length;
-  return bytes;
-}
+const sizeOf = (entry: RingEntry): number => entryOverheadBytes + entry.value.length;
 
 function entryOf(event: EventEnvelope, value: Buffer, known: Map<string, FilterFacts>): RingEntry {
   const { body, seq } = event;
-  // A copy: the log's own buffer is a piece of a whole fetch, which it would keep alive.
-  const kept = Buffer.from(value);
+  const kept = ownCopy(value);
   switch (body.kind) {
     case 'call': {
       const { callId, after } = body;
@@ -223,6 +214,16 @@ function entryOf(event: EventEnvelope, value: Buffer, known: Map<string, FilterF
   }
 }
 
+/**
+ * The log's own buffer is a piece of a whole fetch, which it would keep alive; one from Node's pool
+ * would keep its neighbours'.
+ */
+function ownCopy(value: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(value.length);
+  value.copy(copy);
+  return copy;
+}
+
 type Subject = Pick<RingEntry, 'kind' | 'callId' | 'key' | 'after' | 'before' | 'mergedFrom'>;
 const nothing: Subject = {
   kind: 'other',
@@ -245,6 +246,9 @@ const madeEntry = (seq: number, value: Buffer, subject: Subject): RingEntry => (
   value,
   json: null,
 });
+
+/** Stands where an entry was. */
+const gone = madeEntry(0, Buffer.alloc(0), nothing);
 
 const sharedFacts = new Map<string, FilterFacts>();
 

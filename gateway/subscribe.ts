@@ -11,7 +11,8 @@ import { shapeOf, softLimitBytes, type FanOut, type Group, type Interest } from 
 import { conflatedJson, encodeFrame, eventFrame, leftJson } from './frames.js';
 import type { GatewayMetrics } from './metrics.js';
 import { renderingOf, type Renderer } from './render.js';
-import type { Rendering, RingEntry, Rings } from './ring.js';
+import type { Rendering } from './rendered.js';
+import type { RingEntry, Rings } from './ring.js';
 import type { Snapshot } from './snapshots.js';
 import { concernOf } from './topics.js';
 

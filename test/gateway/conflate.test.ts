@@ -41,7 +41,7 @@ const filters: readonly Filter[] = [
 ];
 
 function entriesOf(steps: readonly (Omit<Made, 'tenant' | 'seq'> & { merged: string | null })[]) {
-  const rings = new Rings({ eventsPerTenant: 1_000, totalBytes: 1e9 });
+  const rings = new Rings({ eventsPerTenant: 1_000, totalBytes: 1e9, renderedBytes: 1e6 });
   return steps.flatMap((made, index) => {
     const mergedFrom =
       made.merged === null || made.merged === made.call ? {} : { mergedFrom: made.merged };

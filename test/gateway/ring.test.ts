@@ -9,6 +9,7 @@ import { masked } from '../../gateway/views.js';
 import { tenantId } from '../../schemas/ids.js';
 import { callEvent } from './events.js';
 
+const renderedBytes = 4_000;
 const tenants = ['a', 'b', 'c'] as const;
 const value = Buffer.alloc(100);
 
@@ -42,7 +43,7 @@ it('gives exactly what came after a cursor, or says that it is not kept', () => 
       fc.integer({ min: 1, max: 20 }),
       fc.integer({ min: 1_000, max: 40_000 }),
       (steps, eventsPerTenant, totalBytes) => {
-        const rings = new Rings({ eventsPerTenant, totalBytes });
+        const rings = new Rings({ eventsPerTenant, totalBytes, renderedBytes });
         const tops = new Map<string, number>(tenants.map((tenant) => [tenant, 0]));
         for (const one of steps) {
           const tenant = tenantId(one.tenant);
@@ -57,7 +58,7 @@ it('gives exactly what came after a cursor, or says that it is not kept', () => 
           expect(entry?.seq).toBe(top + 1);
           if (entry !== null && one.render) rings.render(entry, event, 'summary/masked', masked);
           tops.set(one.tenant, top + 1);
-          expect(rings.bytes).toBeLessThanOrEqual(totalBytes + 2_000);
+          expect(rings.bytes).toBeLessThanOrEqual(totalBytes + renderedBytes);
           expect(rings.bytes).toBeGreaterThanOrEqual(0);
         }
         for (const name of tenants) expectWhole(rings, name, tops.get(name) ?? 0, eventsPerTenant);
@@ -84,7 +85,7 @@ function expectWhole(rings: Rings, name: string, top: number, most: number): voi
 }
 
 it('refuses an event that is not the next one', () => {
-  const rings = new Rings({ eventsPerTenant: 10, totalBytes: 1e6 });
+  const rings = new Rings({ eventsPerTenant: 10, totalBytes: 1e6, renderedBytes: 1e6 });
   rings.begin(tenantId('a'), 4);
   const made = { tenant: 'a', call: 'c', status: 'ringing' } as const;
   expect(rings.push(callEvent({ ...made, seq: 7 }), value)).toBeNull();
@@ -93,7 +94,7 @@ it('refuses an event that is not the next one', () => {
 });
 
 it('stays bounded however long it runs, with tenants that are never heard of again', () => {
-  const rings = new Rings({ eventsPerTenant: 50, totalBytes: 1e9 });
+  const rings = new Rings({ eventsPerTenant: 50, totalBytes: 1e9, renderedBytes: 1e6 });
   const made = { call: 'c', status: 'ringing' } as const;
   rings.push(callEvent({ ...made, tenant: 'once', seq: 1 }), value);
   for (let seq = 1; seq <= 60_000; seq += 1) {
@@ -102,4 +103,33 @@ it('stays bounded however long it runs, with tenants that are never heard of aga
   expect(rings.events).toBe(51);
   expect(rings.bytes).toBeLessThan(51 * 1_000);
   expect(rings.after(tenantId('once'), 0, 10)).toHaveLength(1);
+});
+
+it('keeps what was rendered last, and makes the rest again', () => {
+  const rings = new Rings({ eventsPerTenant: 100, totalBytes: 1e9, renderedBytes: 10_000 });
+  const entries = Array.from({ length: 50 }, (_, index) => {
+    const event = callEvent({ tenant: 'a', seq: index + 1, call: 'c', status: 'ringing' });
+    const entry = rings.push(event, value);
+    if (entry === null) throw new Error('a hole');
+    return { entry, json: rings.render(entry, event, 'summary/masked', masked), event };
+  });
+  const kept = entries.filter(({ entry }) => entry.json !== null);
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept).toEqual(entries.slice(-kept.length));
+  expect(kept.reduce((bytes, { json }) => bytes + 2 * json.length, 0)).toBeLessThanOrEqual(10_000);
+  const [first] = entries;
+  if (first === undefined) throw new Error('nothing was pushed');
+  expect(rings.render(first.entry, first.event, 'summary/masked', masked)).toBe(first.json);
+  expect(first.entry.json?.get('summary/masked')).toBe(first.json);
+});
+
+it('keeps a rendering that is longer than all it may keep, for whoever is about to send it', () => {
+  const rings = new Rings({ eventsPerTenant: 100, totalBytes: 1e9, renderedBytes: 10 });
+  for (let seq = 1; seq <= 3; seq += 1) {
+    const event = callEvent({ tenant: 'a', seq, call: 'c', status: 'ringing' });
+    const entry = rings.push(event, value);
+    if (entry === null) throw new Error('a hole');
+    const json = rings.render(entry, event, 'summary/open', masked);
+    expect(entry.json?.get('summary/open')).toBe(json);
+  }
 });
