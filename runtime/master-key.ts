@@ -3,7 +3,7 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, open, readFile, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from './config.js';
 import { makeDataDir } from './data-dir.js';
 import { TrunklineError } from './errors.js';
@@ -75,12 +75,25 @@ async function createKeyFile(path: string): Promise<boolean> {
   }
   try {
     await link(draft, path);
+    // The name too: what is sealed under a key that a power cut takes away is lost with it.
+    await syncDirectory(dirname(path));
     return true;
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw thrown;
   } finally {
     await unlink(draft);
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows opens no directory; its file system journals names by itself.
+  if (process.platform === 'win32') return;
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 
