@@ -41,7 +41,7 @@ function demoLines(url: string, demo: Demo): string[] {
   const token = `$(curl -s ${url}/v1/demo/session | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`;
   return [
     `  Read         curl -s -H "Authorization: Bearer ${token}" '${url}/v1/calls?limit=5'`,
-    `  Stream       npx wscat -c ${url.replace(/^http/, 'ws')}/v1/stream -H "Authorization: Bearer ${token}" \\`,
+    `  Stream       npx --yes wscat -c ${url.replace(/^http/, 'ws')}/v1/stream -H "Authorization: Bearer ${token}" \\`,
     `                 -x '{"type":"subscribe","id":"calls","topic":"calls"}' -w 10`,
     '',
     `  The calls of tenant "${demo.tenant}" are simulated: signed deliveries to the real webhook route.`,
