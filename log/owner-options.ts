@@ -39,6 +39,11 @@ export interface OwnerOptions {
    */
   readonly begin: (restored: Restored, signal: AbortSignal) => Promise<Decider | 'again'>;
   readonly encode: EncodeEvent;
+  /**
+   * Most records of `events[p]` that the store may be behind at a takeover, which keeps them all in
+   * memory: a new version of its rules begins at the log's beginning. Default 50,000, some 150 MB.
+   */
+  readonly maxTail?: number;
   /** Most inputs of one micro-batch. */
   readonly maxInputs: number;
   readonly signal: AbortSignal;

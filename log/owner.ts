@@ -24,6 +24,7 @@ export type { EndReason } from './ownership-end.js';
 const backOffMs = { first: 100, most: 5_000 } as const;
 /** An ownership that lasted this long was no fight over the partition. */
 const settledMs = 30_000;
+const defaultMaxTail = 50_000;
 
 /**
  * Owns the partition until the signal aborts: takes it, works, and takes it again after a random
@@ -57,6 +58,7 @@ export async function ownPartition(options: OwnerOptions): Promise<void> {
 /** One attempt with an id and a producer of its own. Resolves with what ended it. */
 async function ownOnce(options: OwnerOptions): Promise<Error> {
   const { log, partition, readMark, newId = randomUUID, clauses = everyClause } = options;
+  const { maxTail = defaultMaxTail } = options;
   const { controller, unlink } = linkedController(options.signal);
   const { signal } = controller;
   const opened = new Opened();
@@ -65,7 +67,8 @@ async function ownOnce(options: OwnerOptions): Promise<Error> {
     const events = await opened.add(log.openFetcher(), signal);
     const realtime = await opened.add(log.openFetcher(), signal);
     const bulk = await opened.add(log.openFetcher(), signal);
-    const attempt = { log, partition, appender, events, readMark, newId, clauses, signal };
+    const parts = { log, partition, appender, events, readMark };
+    const attempt = { ...parts, newId, maxTail, clauses, signal };
     return await hold(options, attempt, { realtime, bulk });
   } catch (thrown) {
     return toError(thrown);

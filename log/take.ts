@@ -8,6 +8,7 @@ import { orAborted } from './abort.js';
 import type { Clauses } from './clauses.js';
 import type { AppendAck, Appender, EventLog, Fetcher, LogRecord } from './event-log.js';
 import type { Mark } from './mark.js';
+import { OwnershipEnd } from './ownership-end.js';
 import { formatHeader, noTenant } from './record-header.js';
 import { PartitionReader, type Verdict } from './sequence.js';
 
@@ -19,6 +20,8 @@ export interface Attempt {
   readonly events: Fetcher;
   readonly readMark: (partition: number) => Promise<Mark>;
   readonly newId: () => string;
+  /** Most records of `events[p]` after the mark; with more the store is waited for. */
+  readonly maxTail: number;
   readonly clauses: Clauses;
   readonly signal: AbortSignal;
 }
@@ -46,6 +49,14 @@ export async function takePartition(attempt: Attempt): Promise<Taken> {
   if (end < reader.next) {
     const detail = `events[${partition}] ends at ${end}, before the mark at ${reader.next}`;
     throw new TrunklineError('log_loss', detail);
+  }
+  const behind = end - reader.next;
+  if (behind > attempt.maxTail) {
+    // Before the marker: whoever owns the partition now may be able to go on.
+    throw new OwnershipEnd(
+      'begin_again',
+      `the store is ${behind} records behind: it is waited for`,
+    );
   }
   await readUntil(attempt, reader, end);
   const term = reader.term + 1;

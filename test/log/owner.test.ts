@@ -287,6 +287,24 @@ describe('an ownership ends, and the partition is taken again,', () => {
     expect(readBack(store).ids).toEqual(['r0.0', 'r1.0']);
   });
 
+  it('when the store is so far behind that its tail would not fit: no marker until it has come nearer', async () => {
+    const store = new MemoryStore();
+    addInputs(store, 'realtime', 6);
+    await own({ store }, (s) => appended(s) === 6);
+    const { mark } = readBack(store);
+    let reads = 0;
+    const readMark = (): Promise<Mark> => {
+      reads += 1;
+      if (reads === 2) expect(store.bounds('events', 0).next).toBe(mark.next);
+      return Promise.resolve(reads < 3 ? startMark : mark);
+    };
+    const seen = await own(
+      { store, options: { readMark, maxTail: 5 } },
+      (s) => s.at(-1)?.startsWith('taken') === true,
+    );
+    expect(seen).toEqual(['ended begin_again', 'ended begin_again', 'taken 2', 'ended stopped']);
+  });
+
   it('when an append, the marker’s too, has no ack', async () => {
     const store = new MemoryStore();
     addInputs(store, 'realtime', 1);
