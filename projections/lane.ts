@@ -7,6 +7,7 @@ import { TrunklineError, toError } from '../runtime/errors.js';
 import type { Database } from '../runtime/postgres.js';
 import type { Seq, TenantId } from '../schemas/ids.js';
 import { commitBatch, type PreparedCommit } from './commit.js';
+import { readMarks } from './positions.js';
 import { prepareBatch, type Member } from './prepare.js';
 import type { BatchQueue } from './queue.js';
 
@@ -100,29 +101,41 @@ async function commitAll(
 
 async function attempt(options: LaneOptions, commit: PreparedCommit): Promise<LaneEnd | null> {
   try {
-    return endOf(await commitBatch(options.database, commit), commit);
+    const outcome = await commitBatch(options.database, commit);
+    return outcome === 'mismatch' ? await mismatch(options, commit) : endOf(outcome);
   } catch (thrown) {
     const error = toError(thrown);
     return isTransient(error) ? { kind: 'retry', error } : { kind: 'stopped', error };
   }
 }
 
-function endOf(outcome: MarkOutcome, { before }: PreparedCommit): LaneEnd | null {
-  switch (outcome) {
-    case 'stored':
-    case 'same':
-      return null;
-    case 'ahead':
-      return { kind: 'ahead' };
-    case 'mismatch':
-      return {
-        kind: 'stopped',
-        error: new TrunklineError(
-          'mark_mismatch',
-          `the stored mark is not at offset ${before.next}, term ${before.term}, where this projector left it`,
-        ),
-      };
-  }
+const endOf = (outcome: Exclude<MarkOutcome, 'mismatch'>): LaneEnd | null =>
+  outcome === 'ahead' ? { kind: 'ahead' } : null;
+
+/**
+ * A database that lost its last commits (failover, restore) has rows and marks of one earlier moment:
+ * reading on from there is right. Any other mark is none that a projector can have left.
+ */
+async function mismatch(
+  { database, partition, members }: LaneOptions,
+  { before, keys }: PreparedCommit,
+): Promise<LaneEnd> {
+  const projections = members.map(({ projection }) => projection);
+  const marks = await readMarks(database, projections);
+  const stored = keys.map(({ projection }) => marks.get(projection)?.get(partition));
+  const [first] = stored;
+  const wentBack =
+    keys.length === members.length &&
+    stored.every((mark) => mark?.next === first?.next && mark?.epoch === before.epoch) &&
+    first !== undefined &&
+    first.next < before.next;
+  const error = new TrunklineError(
+    'mark_mismatch',
+    wentBack
+      ? `the database went back from offset ${before.next} to ${first.next}: it has lost commits`
+      : `the stored mark is not at offset ${before.next}, term ${before.term}, where this projector left it`,
+  );
+  return { kind: wentBack ? 'retry' : 'stopped', error };
 }
 
 function changedSequences({ before, after }: PreparedCommit): Map<TenantId, Seq> {

@@ -119,6 +119,37 @@ test('a stored mark that no projector could have left stops the partition loudly
   expect(await allRows(database)).toEqual(before);
 });
 
+test('a database that lost its last commits is gone on from where it stands', async () => {
+  const database = await store();
+  const world = new World({ seed, codec });
+  world.happen(500);
+  const running = start(world, database);
+  await caughtUp(world, database);
+  const tables = ['marks', 'mark_sequences', ...Object.keys(expected)];
+  for (const table of tables) await database.query(`create table kept_${table} as table ${table}`);
+  world.happen(500);
+  await caughtUp(world, database);
+  await database.query(
+    [
+      'begin',
+      `lock table marks in access exclusive mode`,
+      `truncate ${tables.join(', ')}`,
+      ...tables.map((table) => `insert into ${table} table kept_${table}`),
+      'commit',
+    ].join(';'),
+  );
+  world.happen(500);
+  await caughtUp(world, database);
+  await running.stop();
+  const undisturbed = await store();
+  const other = start(world, undisturbed);
+  await caughtUp(world, undisturbed);
+  await other.stop();
+  expect(await allRows(database)).toEqual(await allRows(undisturbed));
+  expect(running.codes).toContain('projections_retry');
+  expect(running.codes).not.toContain('projections_stopped');
+});
+
 test('a schema that cannot be fetched now is asked for again', async () => {
   const database = await store();
   const world = new World({ seed, codec });
