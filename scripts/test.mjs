@@ -2,7 +2,7 @@
 // against what and a line of counts. With CI set a skipped test counts as failed.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -44,22 +44,36 @@ function readServices() {
     }));
 }
 
-/** What a test file asks for, told by the doors it imports. */
-function askedFor(text) {
+/** What a test file asks for, told by the doors that it and the test files it imports name. */
+function askedFor(file) {
   const doors = {
     postgres: /postgresUrl|startProduct/,
     kafka: /kafkaBrokers|startKafka/,
     registry: /registryUrl/,
-    chromium: /chromium/i,
+    chromium: /launchChromium/,
   };
+  const text = [...withImports(file)].map((name) => readFileSync(name, 'utf8')).join('\n');
   return Object.keys(doors).filter((name) => doors[name].test(text));
+}
+
+/** The file and every file below test/ that it leads to; not the doors themselves, which name all. */
+function withImports(file, found = new Set()) {
+  if (found.has(file) || !existsSync(file)) return found;
+  found.add(file);
+  for (const [, path] of readFileSync(file, 'utf8').matchAll(/from '(\.[^']+)\.js'/g)) {
+    const next = `${join(dirname(file), path)}.ts`;
+    const isTest =
+      next.startsWith(join(root, 'test')) && !next.startsWith(join(root, 'test/services'));
+    if (isTest) withImports(next, found);
+  }
+  return found;
 }
 
 function printTable(results, used) {
   const rows = new Map();
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const file of results.testResults) {
-    const asked = askedFor(readFileSync(file.name, 'utf8'));
+    const asked = askedFor(file.name);
     const key = asked.length === 0 ? 'nothing (pure code, memory log)' : asked.join(' + ');
     const row = rows.get(key) ?? { files: 0, passed: 0, failed: 0, skipped: 0 };
     row.files += 1;

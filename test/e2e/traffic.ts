@@ -40,7 +40,7 @@ export class Traffic {
     this.running = runSimulator(
       {
         ...{ targets, messages: 0.2, duplicates: 0.1, reorders: 0.1, drops: 0, rate: 120 },
-        ...{ speed: 60, maxInFlight: 64, ...options },
+        ...{ speed: 60, maxInFlight: 64, finishWithinMs: 10_000, ...options },
         onTruth: (truth) => void this.truths.push(truth),
         onProgress: (report) => {
           this.latest = report;
@@ -88,7 +88,7 @@ export class Traffic {
     return this.running;
   }
 
-  /** Cuts it off at once; what is on its way stays without an answer and without a truth. */
+  /** Brings what was begun to its end at once; no truth is told of that. */
   stop(): Promise<SimulatorReport> {
     this.controller.abort();
     return this.running;

@@ -56,7 +56,7 @@ test('a read model dropped and replayed while calls go on is what it would have 
   await traffic.stop();
   await cluster.processed();
   await cluster.expectRebuiltEqualsLive();
-});
+}, 180_000);
 
 test('every read model dropped and replayed gives the same bytes', async () => {
   const before = await allRows();
@@ -71,4 +71,4 @@ test('every read model dropped and replayed gives the same bytes', async () => {
   expect(await allRows()).toEqual(before);
   expect(before['calls']?.length).toBeGreaterThan(10);
   expect(before['aggregate_state']?.length).toBeGreaterThan(10);
-});
+}, 180_000);

@@ -15,7 +15,8 @@ export async function launchChromium(): Promise<Browser> {
       const packages = ['chromium', 'fonts-dejavu-core'];
       await runToEnd('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages]);
     }
-    const version = (await runToEnd(executable, ['--version', '--no-sandbox'])).trim();
+    const said = await runToEnd(executable, ['--version', '--no-sandbox']);
+    const version = /^Chromium [\d.]+/m.exec(said)?.[0] ?? 'Chromium';
     return { pid: 0, address: executable, what: `${version} (Debian)` };
   });
   return chromium.launch({

@@ -46,8 +46,8 @@ async function startPostgres(): Promise<Running> {
   await until('PostgreSQL', async () => {
     const client = new pg.Client({ connectionString: `${address}/postgres` });
     await client.connect();
-    const rows = await client.query<{ v: string }>('show server_version as v').catch(() => null);
-    version = rows === null ? '' : String(Object.values(rows.rows[0] ?? {})[0]);
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    version = rows[0]?.server_version ?? '';
     await client.end();
     return true;
   });
