@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { openInstallation } from '../../cli/installation.js';
 import type { SignedWebhook } from '../../cli/simulator/sign.js';
@@ -31,6 +31,9 @@ import { startKafka, type OwnKafka } from '../services/kafka.js';
 import { freshDirectory, startProduct, type Product } from '../services/product.js';
 import { until } from '../services/shared.js';
 import { callsOf, clearOf, needlesOf, Search, type Person } from './personal-data.js';
+
+// Alone this takes a fraction; on a machine with more to do it only has to end.
+vi.setConfig({ testTimeout: 240_000 });
 
 /** The account of the stored deliveries. */
 const accountSid = 'AC0123456789abcdef0123456789abcdef';
