@@ -121,7 +121,7 @@ export async function startRoles(site: Site, roles: string): Promise<Roles> {
   const port = await freePort();
   const child = spawn(
     process.execPath,
-    [...profiling(roles), entry, 'serve', '--roles', roles, '--port', String(port)],
+    [...nodeFlags(roles), entry, 'serve', '--roles', roles, '--port', String(port)],
     {
       env: environment(site),
       stdio: ['ignore', 'ignore', openSync(join(site.data, 'output.txt'), 'a')],
@@ -138,12 +138,22 @@ export async function startRoles(site: Site, roles: string): Promise<Roles> {
   };
 }
 
-/** With BENCH_PROFILE=<directory> every process leaves a CPU profile there. */
-function profiling(roles: string): readonly string[] {
-  const directory = process.env['BENCH_PROFILE'];
-  if (directory === undefined || directory === '') return [];
-  const name = `${roles.replaceAll(',', '+')}-${Date.now()}.cpuprofile`;
-  return ['--cpu-prof', `--cpu-prof-dir=${directory}`, `--cpu-prof-name=${name}`];
+/**
+ * For looking closer: BENCH_NODE holds flags of Node for every process of the product; with
+ * BENCH_PROFILE=<directory> (and BENCH_HEAP=1) each leaves a CPU (heap) profile there.
+ */
+function nodeFlags(roles: string): readonly string[] {
+  const flags = (process.env['BENCH_NODE'] ?? '').split(' ').filter((flag) => flag !== '');
+  const directory = process.env['BENCH_PROFILE'] ?? '';
+  if (directory === '') return flags;
+  const kind = process.env['BENCH_HEAP'] === '1' ? 'heap' : 'cpu';
+  const name = `${roles.replaceAll(',', '+')}-${Date.now()}.${kind}profile`;
+  return [
+    ...flags,
+    `--${kind}-prof`,
+    `--${kind}-prof-dir=${directory}`,
+    `--${kind}-prof-name=${name}`,
+  ];
 }
 
 async function ready(child: ChildProcess, port: number, roles: string): Promise<void> {
