@@ -5,7 +5,7 @@ import { toError, TrunklineError } from '../runtime/errors.js';
 import type { Offset } from '../schemas/ids.js';
 import { Opened, orAborted } from './abort.js';
 import type { Clauses } from './clauses.js';
-import type { EventLog, FetchedRecords, Fetcher, StoredRecord } from './event-log.js';
+import type { Bounds, EventLog, FetchedRecords, Fetcher, StoredRecord } from './event-log.js';
 import type { Mark } from './mark.js';
 import { pause, type Sleep } from './pause.js';
 import { PartitionReader, type ValidEvent } from './sequence.js';
@@ -150,22 +150,29 @@ class PartitionReads {
   async requireBounds(): Promise<boolean> {
     let lost = false;
     for (const [partition, reader] of [...this.#readers]) {
-      const bounds = await this.#retried(() =>
-        orAborted(this.#options.log.bounds('events', partition), this.#stop.signal),
-      );
+      const bounds = await this.#retried(() => this.#bounds(partition));
       if (bounds === 'aborted') return lost;
-      if (bounds.first <= reader.next && reader.next <= bounds.next) continue;
+      if (bounds !== null && bounds.first <= reader.next && reader.next <= bounds.next) continue;
       lost = true;
       this.#readers.delete(partition);
+      const held = bounds === null ? 'is not there' : `holds ${bounds.first} to ${bounds.next}`;
       this.#options.onLoss(
         partition,
-        new TrunklineError(
-          'log_loss',
-          `events[${partition}] holds ${bounds.first} to ${bounds.next}, the mark is ${reader.next}`,
-        ),
+        new TrunklineError('log_loss', `events[${partition}] ${held}, the mark is ${reader.next}`),
       );
     }
     return lost;
+  }
+
+  /** Null when there is no such partition: asking again would not make one. */
+  async #bounds(partition: number): Promise<Bounds | null> {
+    try {
+      const asked = this.#options.log.bounds('events', partition);
+      return await orAborted(asked, this.#stop.signal);
+    } catch (thrown) {
+      if (thrown instanceof TrunklineError && thrown.code === 'log_position') return null;
+      throw thrown;
+    }
   }
 
   async close(): Promise<void> {
@@ -204,8 +211,11 @@ class PartitionReads {
   /** Returns when another attempt may help; throws when it cannot. */
   async #recover(error: Error): Promise<void> {
     const code = error instanceof TrunklineError ? error.code : null;
-    if (code === 'log_position' && (await this.requireBounds())) return;
-    if (!(error instanceof TrunklineError) || !error.retryable) throw error;
+    const isOutside = code === 'log_position';
+    if (isOutside && (await this.requireBounds())) return;
+    // Outside for one broker and inside for the next one: the leader has changed in between.
+    const isPassing = isOutside || (error instanceof TrunklineError && error.retryable);
+    if (!isPassing) throw error;
     this.#options.onRetry?.(error);
     await this.#opened.reset();
     this.#fetcher = null;

@@ -128,6 +128,38 @@ describe('following partitions of events', () => {
     expect(losses).toHaveLength(1);
   });
 
+  it('takes a partition that is not there for a loss, and asks no more', async () => {
+    const log = createMemoryLog(filled(1, 3));
+    let asked = 0;
+    const bounds: EventLog['bounds'] = (topic, partition) => {
+      asked += 1;
+      if (partition === 0) return log.bounds(topic, partition);
+      return Promise.reject(new TrunklineError('log_position', 'no such partition'));
+    };
+    const starts = new Map([0, 7].map((partition) => [partition, startMark]));
+    const { losses } = await run({ ...log, bounds }, starts, (b) => count(b) === 3);
+    expect(losses).toEqual([expect.stringMatching(/^7: .*is not there/)]);
+    expect(asked).toBe(2);
+  });
+
+  it('reads again where one answer says outside and the bounds say inside', async () => {
+    const log = createMemoryLog(filled(1, 3));
+    let failures = 1;
+    const openFetcher: EventLog['openFetcher'] = async () => {
+      const fetcher = await log.openFetcher();
+      const fetch: typeof fetcher.fetch = (...asked) => {
+        failures -= 1;
+        if (failures < 0) return fetcher.fetch(...asked);
+        return Promise.reject(new TrunklineError('log_position', 'a broker that is behind'));
+      };
+      return { ...fetcher, fetch };
+    };
+    const starts = new Map([[0, startMark]]);
+    const { losses, retries } = await run({ ...log, openFetcher }, starts, (b) => count(b) === 3);
+    expect(losses).toEqual([]);
+    expect(retries).toHaveLength(1);
+  });
+
   it('takes a log that is shorter than the mark for a loss', async () => {
     const store = filled(2, 2);
     const ahead = { ...startMark, next: offset(9) };
