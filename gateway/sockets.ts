@@ -30,7 +30,7 @@ export class Sockets {
       {
         pattern: streamPath,
         // Above our own limit, which is answered with words; beyond this the transport cuts.
-        maxFrameBytes: maxClientFrame * 4,
+        maxFrameBytes: maxClientFrame * 16,
         maxBackpressureBytes: limits.hardBytes * 2,
         idleTimeoutSec: 60,
       },
