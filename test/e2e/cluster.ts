@@ -2,6 +2,7 @@
 // run as processes of their own, and a hand in it: tenants, endpoints, keys and what the log holds.
 
 import { randomBytes } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
 import { expect } from 'vitest';
 
 import { openInstallation, type Installation } from '../../cli/installation.js';
@@ -229,7 +230,20 @@ export class Cluster {
 
   async close(): Promise<void> {
     for (const process of this.processes) await process.end('SIGKILL');
+    // A broker that a failed test has left stopped has nothing to give back.
+    await this.deleteTopics().catch(() => undefined);
     await this.log.close();
     await this.installation.close();
+  }
+
+  /** The shared broker would otherwise keep the topics of every run. */
+  private async deleteTopics(): Promise<void> {
+    const brokers = (this.env['KAFKA_BROKERS'] ?? '').split(',');
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING, retry: { retries: 1 } }).admin();
+    await admin.connect();
+    const own = `${this.env['TRUNKLINE_TOPIC_PREFIX'] ?? ''}.`;
+    const topics = (await admin.listTopics()).filter((name) => name.startsWith(own));
+    await admin.deleteTopics({ topics });
+    await admin.disconnect();
   }
 }
