@@ -118,7 +118,7 @@ export const configSchema = z.object({
     'wait for the log before spooling a delivery; Telnyx gives up after 2 s',
   ),
   TRUNKLINE_ENDPOINT_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per endpoint'),
-  TRUNKLINE_ADDRESS_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per address'),
+  TRUNKLINE_ADDRESS_RATE: field(integer(20_000, 1, 1_000_000), 'deliveries per second per address'),
   TRUNKLINE_RING_EVENTS: field(
     integer(20_000, 100, 5_000_000),
     'events per tenant the gateway keeps for resuming',
