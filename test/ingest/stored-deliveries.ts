@@ -1,4 +1,4 @@
-// The stored provider deliveries of the shared data, as tests use them: as raw deliveries at the endpoint
+// The stored provider deliveries (test/fixtures/deliveries), as tests use them: as raw deliveries at the endpoint
 // whose public URL was signed.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -21,7 +21,7 @@ export interface StoredDelivery {
   readonly _note?: string;
 }
 
-export const deliveriesFolder = join(process.cwd(), '../shared/data/deliveries');
+export const deliveriesFolder = join(process.cwd(), 'test/fixtures/deliveries');
 
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(join(deliveriesFolder, file), 'utf8'));
