@@ -24,26 +24,18 @@ interface Undo {
 }
 
 /**
- * States by aggregate. An entry may leave only when its *last* touching event is acknowledged at an
- * offset below the store's mark (which is exclusive: the next offset to apply). The last of those stay
- * a while: one owner decides, so they are as true as the store's rows, and the next fact of the same
- * call needs no lookup.
+ * States by aggregate. An entry leaves only when its *last* touching event is acknowledged at an offset
+ * below the store's mark (which is exclusive: the next offset to apply).
  */
 export class Overlay {
   readonly #entries = new Map<string, Entry>();
-  /** Entries that the store has too, longest unused first. An alias stands before the call it leads to. */
-  readonly #settled = new Set<string>();
   /** Acknowledged touches in offset order; from `#head` on not looked at yet. */
   #acknowledged: { readonly offset: Offset; readonly name: string }[] = [];
   #head = 0;
   #undo = new Map<string, Undo>();
 
-  /** `keep`: most entries that stay although the store has them. */
-  constructor(private readonly keep = 0) {}
-
-  /** Entries that the store does not have yet. */
   get size(): number {
-    return this.#entries.size - this.#settled.size;
+    return this.#entries.size;
   }
 
   get(name: string): AggregateState | undefined {
@@ -62,7 +54,6 @@ export class Overlay {
   /** A decided event touches the aggregate, whose state after it is `state`. */
   touch(name: string, state: AggregateState): void {
     const entry = this.#entries.get(name);
-    this.#settled.delete(name);
     const undo = this.#undo.get(name);
     if (undo === undefined) this.#undo.set(name, { before: entry?.state ?? null, touches: 1 });
     else undo.touches += 1;
@@ -111,38 +102,18 @@ export class Overlay {
     this.#undo = new Map();
   }
 
-  /** Lets go of what the store has applied, every touch standing below `mark`, but for the last `keep`. */
+  /** Lets go of what the store has applied: every touch stands below `mark`. */
   evict(mark: Offset): void {
     const queue = this.#acknowledged;
-    const applied: { readonly name: string; readonly last: number }[] = [];
     let head = this.#head;
     for (let next = queue[head]; next !== undefined && next.offset < mark; next = queue[head]) {
       const entry = this.#entries.get(next.name);
-      if (entry?.pending === 0 && entry.last < mark) {
-        applied.push({ name: next.name, last: entry.last });
-      }
+      if (entry?.pending === 0 && entry.last < mark) this.#entries.delete(next.name);
       head += 1;
     }
-    this.#settle(applied);
     // Cut off what was looked at once it is the larger half: each touch is moved once at most.
     const isMostlySeen = head > 1024 && head * 2 > queue.length;
     this.#acknowledged = isMostlySeen ? queue.slice(head) : queue;
     this.#head = isMostlySeen ? 0 : head;
-  }
-
-  /**
-   * Whoever finds an alias here does not look for its call elsewhere, so the alias goes first. Its
-   * event touched the call too, and named it before: by last touch, and of one event the later named.
-   */
-  #settle(applied: { readonly name: string; readonly last: number }[]): void {
-    for (const { name } of applied.reverse().sort((a, b) => a.last - b.last)) {
-      this.#settled.delete(name);
-      this.#settled.add(name);
-    }
-    for (const name of this.#settled) {
-      if (this.#settled.size <= this.keep) break;
-      this.#settled.delete(name);
-      this.#entries.delete(name);
-    }
   }
 }

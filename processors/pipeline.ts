@@ -33,9 +33,6 @@ export interface PipelineParts {
   readonly maxOverlay: number;
 }
 
-/** States of one partition kept for the next fact when the store has them too; some 5 kB each. */
-const keptStates = 2_048;
-
 /** How often a full overlay asks whether the store has caught up, in ms. */
 const catchUpMs = 50;
 
@@ -69,7 +66,7 @@ async function begin(
   const { codec, keyRing, database, metrics, logger, maxOverlay } = parts;
   const { partition } = restored;
   const read: ReadStates = postgresStates(database, evolverVersion);
-  const taken = await takeOver(restored, codec, read, { keep: keptStates });
+  const taken = await takeOver(restored, codec, read);
   if (taken === 'again') return 'again';
   const { overlay, floor } = taken;
   const states = new States({

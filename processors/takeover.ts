@@ -25,14 +25,13 @@ interface TailEvent {
 /**
  * Reads the rows of every aggregate in the tail with their mark m1, and folds the events at offsets
  * ≥ m1 on them, earlier ones not: those rows have them already. m1 before the start of the tail: the
- * store has lost commits since the mark was read, and the events between are not in the tail. The
- * overlay keeps `keep` states that the store has too.
+ * store has lost commits since the mark was read, and the events between are not in the tail.
  */
 export async function takeOver(
   { partition, mark, tail }: Restored,
   codec: Codec,
   read: ReadStates,
-  { rules = evolver, keep = 0 }: { readonly rules?: Evolver; readonly keep?: number } = {},
+  rules: Evolver = evolver,
 ): Promise<TakenOver | 'again'> {
   await codec.learn(tail.map(({ value }) => value));
   const events = tail.map(({ offset, value }): TailEvent => {
@@ -43,16 +42,10 @@ export async function takeOver(
   for (const ref of events.flatMap(({ refs }) => refs)) touched.set(nameOf(ref), ref);
   const snapshot = await read(partition, [...touched.values()]);
   if (snapshot.mark < mark.next) return 'again';
-  const overlay = new Overlay(keep);
-  foldTail(overlay, rules, { events, snapshot });
-  return { overlay, floor: snapshot.mark };
+  return { overlay: foldTail(rules, events, snapshot), floor: snapshot.mark };
 }
 
-function foldTail(
-  overlay: Overlay,
-  rules: Evolver,
-  { events, snapshot: { mark, rows } }: { events: readonly TailEvent[]; snapshot: Snapshot },
-): void {
+function foldTail(rules: Evolver, events: readonly TailEvent[], { mark, rows }: Snapshot): Overlay {
   const states = new Map<string, { state: AggregateState; last: Offset }>();
   for (const { offset, event, refs } of events) {
     if (offset < mark) continue;
@@ -62,6 +55,8 @@ function foldTail(
       states.set(name, { state: rules.evolve(ref, before, event), last: offset });
     }
   }
+  const overlay = new Overlay();
   for (const [name, { state, last }] of states) overlay.restore(name, state, last);
   overlay.restored();
+  return overlay;
 }

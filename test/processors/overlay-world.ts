@@ -71,7 +71,7 @@ export class OverlayWorld {
   readonly #store = { mark: 0, rows: new Map<string, AggregateState>() };
   readonly #backups: { mark: number; rows: Map<string, AggregateState> }[] = [];
   readonly #reads: PendingRead[] = [];
-  #overlay: Overlay;
+  #overlay = new Overlay();
   #states: States;
   #decided: (readonly EventBody[])[] = [];
   /** The fold of everything the present ownership may know. */
@@ -82,12 +82,7 @@ export class OverlayWorld {
   decisions = 0;
   takeovers = 0;
 
-  /** `keep`: states that the overlay keeps although the store has them. */
-  constructor(
-    private readonly reading: Reading,
-    private readonly keep = 0,
-  ) {
-    this.#overlay = new Overlay(keep);
+  constructor(private readonly reading: Reading) {
     this.#states = this.#makeStates(offset(0));
   }
 
@@ -212,7 +207,7 @@ export class OverlayWorld {
     } as unknown as Restored;
     this.project(projectBetween);
     const read: ReadStates = (_partition, refs) => Promise.resolve(this.#snapshot(refs));
-    const taken = await takeOver(restored, this.#codec, read, { keep: this.keep });
+    const taken = await takeOver(restored, this.#codec, read);
     if (taken === 'again') throw new Error('a store that only moved on asks for no other attempt');
     const keeps = this.reading === 'A12 overlay kept when the process takes p again';
     this.#overlay = keeps ? keptOverlay : taken.overlay;

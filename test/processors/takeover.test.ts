@@ -52,7 +52,7 @@ const store = (mark: number, rows: Readonly<Record<string, string>>) => {
 
 test('the whole tail is folded on rows of its start', async () => {
   const { read, asked } = store(3, { x: '12' });
-  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, { rules: tracing });
+  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, tracing);
   if (taken === 'again') throw new Error('again');
   expect(asked).toEqual(['x', 'y']);
   expect(taken.floor).toBe(3);
@@ -62,7 +62,7 @@ test('the whole tail is folded on rows of its start', async () => {
 
 test('events that newer rows have already are not folded again (A11)', async () => {
   const { read } = store(4, { x: '123', y: '3' });
-  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, { rules: tracing });
+  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, tracing);
   if (taken === 'again') throw new Error('again');
   expect(taken.floor).toBe(4);
   expect(taken.overlay.get(nameOf(ref('x')))).toEqual({ trace: '1234' });
@@ -72,12 +72,12 @@ test('events that newer rows have already are not folded again (A11)', async () 
 
 test('rows older than the tail’s start ask to begin again', async () => {
   const { read } = store(2, {});
-  expect(await takeOver(restored(3, '3x'), codec, read, { rules: tracing })).toBe('again');
+  expect(await takeOver(restored(3, '3x'), codec, read, tracing)).toBe('again');
 });
 
 test('what was restored leaves by the mark like everything else', async () => {
   const { read } = store(3, {});
-  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, { rules: tracing });
+  const taken = await takeOver(restored(3, '3xy', '4x'), codec, read, tracing);
   if (taken === 'again') throw new Error('again');
   const { overlay } = taken;
   overlay.evict(offset(4));
