@@ -13,6 +13,7 @@ import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
 import { createHealth, type HealthResult } from '../runtime/health.js';
+import { keepHeapSmall } from '../runtime/heap.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
 import { stopOnSignals, stopped, supervise, type Task } from '../runtime/lifecycle.js';
 import { createLogger, type Logger } from '../runtime/logger.js';
@@ -59,6 +60,7 @@ function parseRoles(text: string): readonly Role[] {
 
 async function serve(options: ServeOptions): Promise<void> {
   const begin = performance.now();
+  keepHeapSmall();
   const port = options.port === undefined ? {} : { TRUNKLINE_PORT: options.port };
   // A newcomer at a terminal reads the banner; whoever wants the lines asks for them.
   const quiet = options.demo === true ? { TRUNKLINE_LOG_LEVEL: 'warn' } : {};

@@ -79,7 +79,7 @@ export interface Gateway {
 }
 
 /** Bytes that all rings of a process may hold: of events, and of JSON made of the latest. */
-const ringBytes = { totalBytes: 32 * 1024 * 1024, renderedBytes: 8 * 1024 * 1024 };
+const ringBytes = { totalBytes: 32 * 1024 * 1024, renderedBytes: 4 * 1024 * 1024 };
 const epochWaitMs = 3_000;
 
 /** Makes the parts. Registers the stream's route; reads and sends nothing yet. */

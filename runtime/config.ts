@@ -121,7 +121,7 @@ export const configSchema = z.object({
   TRUNKLINE_ADDRESS_RATE: field(integer(20_000, 1, 1_000_000), 'deliveries per second per address'),
   TRUNKLINE_RING_EVENTS: field(
     integer(20_000, 100, 5_000_000),
-    'events per tenant the gateway keeps for resuming',
+    'events per tenant the gateway keeps for resuming; 32 MB over all tenants at most',
   ),
   TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
   TRUNKLINE_TEST_NOW: field(

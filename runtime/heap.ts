@@ -1,0 +1,15 @@
+// How much garbage the V8 heap may hold before it is collected. Comes in: nothing. Goes out: a setting of
+// this process.
+
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * Lets the old space grow by 30 % over what was alive after the last collection, where V8 by itself
+ * allows up to 300 % on a machine with much memory: that was a third of what the one-process product
+ * held resident at 10,000 active calls. The price, at 600 deliveries a second: a collection each second
+ * instead of each six, of some 10 ms. V8 reads the number anew at each collection, so that it may be set
+ * in a running process; a V8 that did not know it would say so and go on.
+ */
+export function keepHeapSmall(): void {
+  setFlagsFromString('--heap-growing-percent=30');
+}
