@@ -1,6 +1,7 @@
 // Bytes of the log: Avro in the Confluent wire format (0x00, 4-byte schema id, payload), with the
 // schemas of schemas/avro and cached resolvers. Ids come from the registry, or from the local table.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import type avsc from 'avsc';
 import { TrunklineError, toError } from '../runtime/errors.js';
@@ -53,7 +54,26 @@ export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
   });
 }
 
+/** Processes that start together register the same schema; all but one may be told of a conflict. */
+const attempts = { most: 6, firstPauseMs: 40 } as const;
+
 async function register(registry: SchemaRegistry, name: string, schema: object): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await registerOnce(registry, name, schema);
+    } catch (thrown) {
+      const isFinal = thrown instanceof TrunklineError && thrown.code === 'schema_incompatible';
+      if (isFinal || attempt === attempts.most) throw thrown;
+      await delay(attempts.firstPauseMs * 2 ** attempt * (0.5 + Math.random()));
+    }
+  }
+}
+
+async function registerOnce(
+  registry: SchemaRegistry,
+  name: string,
+  schema: object,
+): Promise<number> {
   try {
     const confluent = { type: SchemaType.AVRO as const, schema: JSON.stringify(schema) };
     // Compatibility on every call: the client compares it with BACKWARD otherwise.
