@@ -37,6 +37,9 @@ export function openDatabase(options: {
     keepAlive: true,
     statement_timeout: options.statementTimeoutMs ?? 30_000,
     idle_in_transaction_session_timeout: 15_000,
+    // A plan that was made while a table was empty reads the whole of it, and would be kept until the
+    // next analyze: lookups of 40 ms at 20,000 rows instead of 0.8. Planning anew costs less than that.
+    options: '-c plan_cache_mode=force_custom_plan',
     types,
   });
   // An idle connection that breaks is replaced by the pool; without a listener it ends the process.
