@@ -22,6 +22,7 @@ export function registerTokenCommands(program: Command, context: CliContext): vo
     .command('token')
     .description('tokens of people: issue')
     .command('issue', { isDefault: true })
+    .alias('add')
     .description('print a signed token')
     .requiredOption('--tenant <tenant>', 'what it may see', tenantOption)
     .addOption(new Option('--role <role>', 'what it may do').choices(accessRoles).default('viewer'))
