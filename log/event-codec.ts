@@ -62,8 +62,11 @@ async function register(registry: SchemaRegistry, name: string, schema: object):
     try {
       return await registerOnce(registry, name, schema);
     } catch (thrown) {
-      const isFinal = thrown instanceof TrunklineError && thrown.code === 'schema_incompatible';
-      if (isFinal || attempt === attempts.most) throw thrown;
+      const error = toError(thrown);
+      const isRefused = error instanceof TrunklineError && error.code === 'schema_incompatible';
+      // Between its registration and its setting by another process a subject has the default one.
+      const isUnset = error.message.includes('does not match the configuration');
+      if ((isRefused && !isUnset) || attempt === attempts.most) throw error;
       await delay(attempts.firstPauseMs * 2 ** attempt * (0.5 + Math.random()));
     }
   }

@@ -35,6 +35,22 @@ test('a conflict with another process that registers the same schema is tried ag
   expect(registry.attempts()).toBe(4);
 });
 
+test('a subject that another process has made but not set up yet is tried again', async () => {
+  let asked = 0;
+  server = createServer((request, response) => {
+    const isConfig = request.url?.startsWith('/config/') === true && request.method === 'GET';
+    const level = isConfig && (asked += 1) < 3 ? 'NONE' : 'FULL_TRANSITIVE';
+    request.resume();
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ compatibilityLevel: level, compatibility: level, id: 7 }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  await createRegistryCodec(`http://127.0.0.1:${port}`);
+  expect(asked).toBe(4);
+});
+
 test('a schema that is not compatible is refused at once', async () => {
   const refused = { error_code: 409, message: 'the schema is not compatible with an earlier one' };
   const registry = await registryThat(() => [409, refused]);
