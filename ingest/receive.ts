@@ -19,8 +19,9 @@ export function receiveDelivery(request: HttpRequest, endpoint: EndpointId, now:
     return { ok: false, answer: 'media_type' };
   }
   const target = query === '' ? path : `${path}?${query}`;
-  const raw = { endpoint, method, target, headers, body, clientAddress, correlationId } as const;
-  return { ok: true, raw: { ...raw, receivedAt: now } };
+  const receivedAt = now;
+  const who = { endpoint, clientAddress, correlationId };
+  return { ok: true, raw: { method, target, headers, body, receivedAt, ...who } };
 }
 
 /**

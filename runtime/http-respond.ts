@@ -21,8 +21,10 @@ export interface RespondOptions {
 export function respond(res: UwsResponse, response: HttpResponse, options: RespondOptions): void {
   res.cork(() => {
     res.writeStatus(statusLine(response.status));
-    for (const [name, value] of Object.entries(response.headers ?? {})) {
-      res.writeHeader(name, oneLine(value));
+    const { headers } = response;
+    if (headers !== undefined) {
+      // No list of pairs: this runs for every answer.
+      for (const name of Object.keys(headers)) res.writeHeader(name, oneLine(headers[name] ?? ''));
     }
     res.writeHeader('x-correlation-id', options.correlationId);
     if (options.close) res.writeHeader('connection', 'close');

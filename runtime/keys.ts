@@ -69,6 +69,8 @@ export interface KeyRing {
   ): Promise<readonly (string | null)[]>;
   /** Seals a raw delivery under the tenant's key of a UTC day (`2026-01-31`). */
   sealDay(tenant: TenantId, day: string, place: string, content: Buffer): Promise<Buffer>;
+  /** As `sealDay`, at once; null when the key is not at hand: then `sealDay` fetches it. */
+  sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null;
   /** Throws `key_missing` when the day's key was destroyed. */
   openDay(tenant: TenantId, day: string, place: string, sealed: Buffer): Promise<Buffer>;
   /** Seals a credential or another secret of the installation under the tenant key. */
@@ -104,6 +106,8 @@ class StoredKeyRing implements KeyRing {
   readonly #masterId: Buffer;
   readonly #tenants: BoundedCache<TenantId, Promise<TenantKeys>>;
   readonly #sealing: BoundedCache<string, Promise<Buffer>>;
+  /** Those of `#sealing` that have come. */
+  readonly #atHand: BoundedCache<string, Buffer>;
   readonly #opening: BoundedCache<string, Promise<Buffer>>;
   readonly #subjects: BoundedCache<string, SubjectKey>;
   readonly #byId: BoundedCache<string, Buffer>;
@@ -121,6 +125,7 @@ class StoredKeyRing implements KeyRing {
       .subarray(0, 4);
     this.#tenants = new BoundedCache(limits.tenants, Infinity, clock);
     this.#sealing = new BoundedCache(limits.days, Infinity, clock);
+    this.#atHand = new BoundedCache(limits.days, Infinity, clock);
     this.#opening = new BoundedCache(limits.days, trustMs, clock);
     this.#subjects = new BoundedCache(limits.subjects, trustMs, clock);
     this.#byId = new BoundedCache(limits.subjects, trustMs, clock);
@@ -217,6 +222,11 @@ class StoredKeyRing implements KeyRing {
     return sealBytes(await this.#dayForSealing(tenant, day), dayPlace(tenant, day, place), content);
   }
 
+  sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null {
+    const key = this.#atHand.get(`${tenant}\0${day}`);
+    return key === undefined ? null : sealBytes(key, dayPlace(tenant, day, place), content);
+  }
+
   async openDay(tenant: TenantId, day: string, place: string, sealed: Buffer): Promise<Buffer> {
     return openBytes(await this.#dayForOpening(tenant, day), dayPlace(tenant, day, place), sealed);
   }
@@ -235,7 +245,12 @@ class StoredKeyRing implements KeyRing {
   }
 
   #loadForSealing(tenant: TenantId, day: string): Promise<Buffer> {
-    return remember(this.#sealing, `${tenant}\0${day}`, () => this.#fetchDay(tenant, day, 'make'));
+    const name = `${tenant}\0${day}`;
+    return remember(this.#sealing, name, async () => {
+      const key = await this.#fetchDay(tenant, day, 'make');
+      this.#atHand.set(name, key);
+      return key;
+    });
   }
 
   /** A key that opens is asked for again after a while, so that a destroyed day stays closed. */

@@ -10,8 +10,8 @@ import type { FactSource } from './fact-base.js';
 export interface TwilioContent {
   readonly source: FactSource;
   readonly values: FormValues;
-  /** Path of the signed URL: tells one instruction request of a call from another. */
-  readonly path: string;
+  /** The signed URL; empty where the delivery holds many events. */
+  readonly url: string;
   /** `parts` are the values that identify the event among those of its kind. */
   identify(kind: string, parts: readonly (string | undefined)[], eventType: string): FactId;
 }

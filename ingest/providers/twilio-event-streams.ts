@@ -48,7 +48,7 @@ function content(event: StreamEvent, values: ReadonlyMap<string, string>): Twili
   return {
     source: event.source,
     values,
-    path: '',
+    url: '',
     identify: (_kind, _parts, eventType) => identify(event.source, ['event', event.id], eventType),
   };
 }

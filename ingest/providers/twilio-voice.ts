@@ -123,6 +123,12 @@ export function mapCallStatus(content: TwilioContent, legRef: string): ProviderF
   });
 }
 
+/** Tells one instruction request of a call from another. */
+function pathOf(url: string): string {
+  const [path = ''] = url.split(/[?#]/, 1);
+  return path.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
+}
+
 /**
  * Twilio asks what to do. The first request of an inbound call opens it (ringing); that of a call made
  * through the API comes when it is answered. Later ones (a menu, a redirect, hold music) move nothing.
@@ -137,7 +143,7 @@ export function mapVoiceRequest(content: TwilioContent, legRef: string): CallFac
   return callFact({
     factId: content.identify(
       'voice_request',
-      [values.get('AccountSid'), legRef, callStatus, content.path],
+      [values.get('AccountSid'), legRef, callStatus, pathOf(content.url)],
       'voice.request',
     ),
     eventType: 'voice.request',

@@ -61,11 +61,6 @@ function verify(request: SignedRequest, credential: TwilioCredential): Verdict {
   return isOurs ? accepted : refuse('account_mismatch');
 }
 
-function pathOf(url: string): string {
-  const [path = ''] = url.split(/[?#]/, 1);
-  return path.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
-}
-
 function map(delivery: VerifiedDelivery): readonly [ProviderFact, ...ProviderFact[]] {
   const source = sourceOf(delivery);
   const fields = formOf(delivery.raw, delivery.url);
@@ -73,7 +68,7 @@ function map(delivery: VerifiedDelivery): readonly [ProviderFact, ...ProviderFac
   const content: TwilioContent = {
     source,
     values: fields.values,
-    path: pathOf(delivery.url),
+    url: delivery.url,
     identify: (kind, parts, eventType) =>
       identify(source, [kind, ...parts.map((part) => part ?? '')], eventType),
   };

@@ -17,10 +17,8 @@ export interface Form {
   readonly values: FormValues;
 }
 
-const ampersand = 0x26;
 const plus = 0x2b;
 const percent = 0x25;
-const equals = 0x3d;
 
 /** The value of a hex digit's code; −1 for anything else. */
 function hexDigit(code: number): number {
@@ -55,7 +53,11 @@ const notAscii = /[^\x00-\x7f]/;
 const asText = (bytes: string): string =>
   notAscii.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes;
 
-function field(name: string, value: string, isPlain: boolean): FormField {
+/** `isPlain`: nothing in the pair is escaped, and all of it is ASCII. */
+function field(pair: string, isPlain: boolean): FormField {
+  const equals = pair.indexOf('=');
+  const name = equals === -1 ? pair : pair.slice(0, equals);
+  const value = equals === -1 ? '' : pair.slice(equals + 1);
   if (isPlain) return { name, value, signedBytes: name + value };
   const nameBytes = decodedBytes(name);
   const valueBytes = decodedBytes(value);
@@ -66,32 +68,31 @@ function field(name: string, value: string, isPlain: boolean): FormField {
 /** More fields than any form of Twilio's; nobody gets more parsed before the signature is known. */
 export const maxFields = 2000;
 
-// One pass over the characters: this runs for every delivery, before anything is known of its sender.
+/** Where `sign` stands at or behind `from`; the text's end where it does not. */
+function nextOf(sign: string, text: string, from: number): number {
+  const at = text.indexOf(sign, from);
+  return at === -1 ? text.length : at;
+}
+
+// This runs for every delivery, before anything is known of its sender: searches are the engine's own, and
+// none begins again before the last one's find, so that the time is linear whatever is sent.
 function parse(latin1: string): Form {
   const fields: FormField[] = [];
   const values = new Map<string, string>();
-  const end = latin1.length;
-  let start = 0;
-  let split = -1;
-  let isPlain = true;
-  for (let at = 0; at <= end && fields.length <= maxFields; at += 1) {
-    const code = at === end ? ampersand : latin1.charCodeAt(at);
-    if (code === ampersand) {
-      if (at > start) {
-        const nameEnd = split === -1 ? at : split;
-        const value = split === -1 ? '' : latin1.slice(split + 1, at);
-        const one = field(latin1.slice(start, nameEnd), value, isPlain);
-        fields.push(one);
-        if (!values.has(one.name)) values.set(one.name, one.value);
-      }
-      start = at + 1;
-      split = -1;
-      isPlain = true;
-    } else if (code === equals) {
-      if (split === -1) split = at;
-    } else if (code === plus || code === percent || code > 0x7f) {
-      isPlain = false;
+  const isAscii = !notAscii.test(latin1);
+  let percentAt = -1;
+  let plusAt = -1;
+  for (let start = 0; start < latin1.length && fields.length <= maxFields;) {
+    const end = nextOf('&', latin1, start);
+    if (end > start) {
+      if (percentAt < start) percentAt = nextOf('%', latin1, start);
+      if (plusAt < start) plusAt = nextOf('+', latin1, start);
+      const pair = latin1.slice(start, end);
+      const one = field(pair, isAscii && percentAt >= end && plusAt >= end);
+      fields.push(one);
+      if (!values.has(one.name)) values.set(one.name, one.value);
     }
+    start = end + 1;
   }
   return { fields, values };
 }

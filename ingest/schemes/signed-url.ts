@@ -63,6 +63,11 @@ function withoutFragment(url: string): string {
   return hash === -1 ? url : url.slice(0, hash);
 }
 
+/** The form that nearly every delivery is signed in: without user, port and fragment. */
+export function likeliestUrl(url: string): string {
+  return withoutAndWithPort(withoutUserInfo(withoutFragment(url)))[0];
+}
+
 /**
  * Every form of `url` that may have been signed, likeliest first. Twilio drops the fragment (connection
  * overrides), user and password before it signs, its SDK does not: each is tried without and with.
@@ -70,10 +75,7 @@ function withoutFragment(url: string): string {
 export function* signedUrls(url: string): Generator<string> {
   const received = withoutFragment(url);
   const plain = withoutUserInfo(received);
-  const [likeliest, ...others] = withoutAndWithPort(plain);
-  // Nearly every delivery is signed in this form: the others are not even made then.
-  yield likeliest;
-  const seen = new Set<string>([likeliest]);
+  const seen = new Set<string>();
   const fresh = function* (candidates: readonly string[]): Generator<string> {
     for (const candidate of candidates) {
       if (seen.has(candidate)) continue;
@@ -81,7 +83,6 @@ export function* signedUrls(url: string): Generator<string> {
       yield candidate;
     }
   };
-  yield* fresh(others);
   const bases = new Set([plain, received, url]);
   for (const base of bases) yield* fresh(withoutAndWithPort(base));
   for (const base of bases) {
