@@ -5,25 +5,28 @@ import { createLocalTokens } from '../runtime/tokens.js';
 import type { Logger } from '../runtime/logger.js';
 import { createRegistryStore, type RegistryStore } from '../runtime/registry-store.js';
 import { TrunklineError } from '../runtime/errors.js';
+import type { StoredCredential } from '../ingest/providers/provider.js';
+import type { ProviderName } from '../schemas/facts.js';
 import { parseTenantId, type EndpointId, type TenantId } from '../schemas/ids.js';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { Installation } from './installation.js';
-import { newTelnyxKey, telnyxPublicKey } from './simulator/sign.js';
+import { simulatedProviders } from './simulator/providers.js';
 import { runSimulator, type SimulatorTarget } from './simulator/run.js';
 
 /** What the demo needs to be there: its tenant and the endpoints the simulator calls. */
 export interface Demo {
   readonly tenant: TenantId;
-  readonly twilio: EndpointId;
-  readonly telnyx: EndpointId;
-  readonly accountSid: string;
-  readonly authToken: string;
-  readonly telnyxPrivateKey: string;
+  readonly accounts: readonly DemoAccount[];
+}
+
+interface DemoAccount {
+  readonly provider: ProviderName;
+  readonly endpoint: EndpointId;
+  readonly sender: StoredCredential;
 }
 
 const sessionMs = 15 * 60_000;
 const demoName = 'demo';
-const demoAccountSid = 'AC00000000000000000000000000000155';
 
 /**
  * Makes the demo tenant and fresh credentials for this run. Earlier demo endpoints are taken out of
@@ -35,25 +38,16 @@ export async function prepareDemo({ database, keyRing }: Installation): Promise<
   const store = createRegistryStore(database, keyRing);
   await store.addTenant(tenant, 'Demo');
   await retireEndpoints(store, tenant);
-  const authToken = randomBytes(16).toString('hex');
-  const telnyxPrivateKey = newTelnyxKey();
-  const common = { tenant, publicBaseUrl: null, allow: [], ratePerSecond: null };
-  const twilio = await store.addEndpoint({
-    ...common,
-    provider: 'twilio',
-    name: `${demoName} twilio`,
-    credentials: { accountSid: demoAccountSid, authToken },
-  });
-  const telnyx = await store.addEndpoint({
-    ...common,
-    provider: 'telnyx',
-    name: `${demoName} telnyx`,
-    credentials: { publicKeyBase64: telnyxPublicKey(telnyxPrivateKey) },
-  });
-  return {
-    ...{ tenant, twilio: twilio.id, telnyx: telnyx.id },
-    ...{ accountSid: demoAccountSid, authToken, telnyxPrivateKey },
-  };
+  const accounts: DemoAccount[] = [];
+  for (const { provider, newAccount } of simulatedProviders) {
+    const { sender, endpoint } = newAccount();
+    const { id } = await store.addEndpoint({
+      ...{ tenant, provider, name: `${demoName} ${provider}`, credentials: endpoint },
+      ...{ publicBaseUrl: null, allow: [], ratePerSecond: null },
+    });
+    accounts.push({ provider, endpoint: id, sender });
+  }
+  return { tenant, accounts };
 }
 
 async function retireEndpoints(store: RegistryStore, tenant: TenantId): Promise<void> {
@@ -86,15 +80,14 @@ export async function playDemo(
   baseUrl: string,
   { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<void> {
-  const url = (endpoint: EndpointId) => `${baseUrl}/v1/webhooks/${endpoint}`;
-  const { accountSid, authToken, telnyxPrivateKey } = demo;
-  const targets: [SimulatorTarget, SimulatorTarget] = [
-    { provider: 'twilio', url: url(demo.twilio), authToken, accountSid },
-    { provider: 'telnyx', url: url(demo.telnyx), privateKeyBase64: telnyxPrivateKey },
-  ];
+  const [first, ...rest] = demo.accounts.map(({ provider, endpoint, sender }) => {
+    const url = `${baseUrl}/v1/webhooks/${endpoint}`;
+    return { provider, url, sender } satisfies SimulatorTarget;
+  });
+  if (first === undefined) return;
   await runSimulator(
     {
-      targets,
+      targets: [first, ...rest],
       seed: randomInt(2 ** 31),
       calls: null,
       rate: 3,

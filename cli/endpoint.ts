@@ -4,12 +4,12 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { z } from 'zod';
 
-import { providers } from '../ingest/providers/registry.js';
+import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import { parseCidr } from '../runtime/client-address.js';
 import { TrunklineError } from '../runtime/errors.js';
 import { defaultGraceMs, type EndpointRow } from '../runtime/registry-store.js';
 import { webhookUrl } from '../runtime/registry.js';
-import { providerNames, type ProviderName } from '../schemas/facts.js';
+import type { ProviderName } from '../schemas/facts.js';
 import { parseEndpointId, type EndpointId, type TenantId } from '../schemas/ids.js';
 import {
   durationOption,
@@ -186,7 +186,7 @@ async function readCredentials(
   const given =
     options.credential ??
     (options.credentials === undefined ? {} : await readFile(context, options.credentials));
-  const parsed = providers[provider].credentialSchema.safeParse(given);
+  const parsed = providerOf(provider).credentialSchema.safeParse(given);
   if (parsed.success) return given;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   throw new TrunklineError(

@@ -1,4 +1,4 @@
-// Command line: `trunkline simulate` plays signed Twilio and Telnyx traffic against webhook URLs, and
+// Command line: `trunkline simulate` plays signed traffic of the providers against webhook URLs, and
 // writes down the truth, so that a test can judge what was made of it.
 
 import { randomInt } from 'node:crypto';
@@ -6,6 +6,10 @@ import { createWriteStream, type WriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { InvalidArgumentError, type Command } from 'commander';
 import { TrunklineError } from '../runtime/errors.js';
+import { providerOf } from '../ingest/providers/registry.js';
+import { requestOf } from './simulator/activity.js';
+import { simulatedProvider, simulatedProviders } from './simulator/providers.js';
+import { signOutgoing } from './simulator/sign.js';
 import { runSimulator, type SimulatorReport, type SimulatorTarget } from './simulator/run.js';
 
 export interface SimulateContext {
@@ -58,26 +62,22 @@ interface Options {
   readonly json?: boolean;
 }
 
-const defaultAccount = 'AC00000000000000000000000000000155';
-
-function target(provider: string, url: string, options: Options): SimulatorTarget {
+function target(name: string, url: string, options: Options): SimulatorTarget {
+  const { provider } = simulatedProvider(name);
   const signedUrl = options.signedUrl?.[provider];
-  const base = { url, ...(signedUrl === undefined ? {} : { signedUrl }) };
-  const need = (name: string): string => {
-    const value = options.credential?.[`${provider}.${name}`];
-    if (value !== undefined && value !== '') return value;
-    const detail = `signing needs --credential ${provider}.${name}=…`;
-    throw new TrunklineError('parameter_invalid', detail);
-  };
   if (!URL.canParse(url)) throw new TrunklineError('parameter_invalid', '--to is not a URL');
-  if (provider === 'twilio') {
-    const accountSid = options.credential?.['twilio.accountSid'] ?? defaultAccount;
-    return { ...base, provider, authToken: need('authToken'), accountSid };
-  }
-  if (provider === 'telnyx') {
-    return { ...base, provider, privateKeyBase64: need('privateKeyBase64') };
-  }
-  throw new TrunklineError('parameter_invalid', '--to is twilio=<url> or telnyx=<url>');
+  const sender = credentialsOf(provider, options.credential ?? {});
+  const base = { provider, url, sender };
+  const probe = requestOf({ type: 'json', text: '{}' }, url);
+  // Says now, not at the first delivery, what is missing to sign with.
+  signOutgoing(providerOf(provider), probe, sender, 0);
+  return signedUrl === undefined ? base : { ...base, signedUrl };
+}
+
+/** Those given as `<provider>.<name>=…`. */
+function credentialsOf(provider: string, given: Pairs): Pairs {
+  const own = Object.entries(given).filter(([name]) => name.startsWith(`${provider}.`));
+  return Object.fromEntries(own.map(([name, value]) => [name.slice(provider.length + 1), value]));
 }
 
 function targetsOf(options: Options): [SimulatorTarget, ...SimulatorTarget[]] {
@@ -92,7 +92,7 @@ function targetsOf(options: Options): [SimulatorTarget, ...SimulatorTarget[]] {
 function progressLine(report: SimulatorReport): string {
   const refused = Object.values(report.refused).reduce((sum, count) => sum + count, 0);
   return (
-    `${report.calls} calls, ${report.messages} messages: ${report.sent} sent, ` +
+    `${report.calls} calls, ${report.messages} messages, ${report.records} records: ${report.sent} sent, ` +
     `${report.accepted} accepted, ${refused} refused, ${report.dropped} dropped, ` +
     `${report.duplicated} doubled, ${report.reordered} swapped`
   );
@@ -129,17 +129,18 @@ async function simulate(options: Options, context: SimulateContext): Promise<voi
 /** Adds `simulate`. */
 export function registerSimulateCommand(program: Command, context: SimulateContext): void {
   const share = numberIn(0, 1);
+  const names = simulatedProviders.map(({ provider }) => provider).join(', ');
   program
     .command('simulate')
-    .description('play signed Twilio and Telnyx traffic against webhook URLs')
-    .requiredOption('--to <provider=url>', 'twilio=… or telnyx=…; repeatable', addPair)
+    .description('play signed traffic of the providers against webhook URLs')
+    .requiredOption('--to <provider=url>', `one of ${names}; repeatable`, addPair)
     .option('--signed-url <provider=url>', 'public URL to sign, where it differs', addPair)
     .option(
       '--credential <name=value>',
-      'twilio.authToken, twilio.accountSid, telnyx.privateKeyBase64',
+      'what the account signs with, as <provider>.<name>=…, e.g. twilio.authToken=…; repeatable',
       addPair,
     )
-    .option('--calls <n>', 'calls to play', wholeIn(1, 10_000_000), 20)
+    .option('--calls <n>', 'calls and records to play', wholeIn(1, 10_000_000), 20)
     .option('--rate <n>', 'deliveries per second', numberIn(0.01, 100_000), 5)
     .option('--messages <share>', 'share of messages among activities', share, 0.2)
     .option('--duplicates <share>', 'share of deliveries sent twice', share, 0)

@@ -8,7 +8,7 @@ import { checkDelivery, checkLine, type CheckVerdict } from '../ingest/check.js'
 import { TrunklineError } from '../runtime/errors.js';
 import { webhookUrl, type Endpoint } from '../runtime/registry.js';
 import { LineWriter, readLines } from './ndjson.js';
-import { createSender } from './simulator/send.js';
+import { createSender, deliveryUrl } from './simulator/send.js';
 import {
   readJsonFile,
   readStoredDelivery,
@@ -125,17 +125,8 @@ async function destinationOf(
     throw new TrunklineError('endpoint_unknown', 'no endpoint of this id in this installation');
   }
   const signedUrl = options.signedUrl ?? webhookUrl(endpoint.publicBaseUrl, endpoint.id);
-  const [live = {}] = endpoint.credentials;
+  const live = endpoint.credentials[0]?.value ?? {};
   return { to: options.to ?? signedUrl, signedUrl, credentials: { ...live, ...given } };
-}
-
-/** Where to send what was signed for another base: the signed query belongs to both. */
-function sendUrl(to: string, signed: string): URL {
-  if (!URL.canParse(to)) throw new TrunklineError('parameter_invalid', '--to is not a URL');
-  const url = new URL(to);
-  const query = signed.indexOf('?');
-  url.search = query === -1 ? '' : signed.slice(query);
-  return url;
 }
 
 async function send(file: string, options: SendOptions, context: WebhookContext): Promise<void> {
@@ -143,7 +134,7 @@ async function send(file: string, options: SendOptions, context: WebhookContext)
   const { to, signedUrl, credentials } = await destinationOf(delivery, options, context);
   const signed = signAnew(delivery, signedUrl, credentials, Date.now());
   const sender = createSender({ maxSockets: 1, timeoutMs: 15_000 });
-  const outcome = await sender.send(signed, sendUrl(to, signed.url));
+  const outcome = await sender.send(signed, deliveryUrl(to, signed.url));
   sender.close();
   const isAccepted = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
   const words =
@@ -179,7 +170,7 @@ export function registerWebhookCommands(program: Command, context: WebhookContex
     .option('--endpoint <id>', 'endpoint of this installation: its URL and credentials')
     .option(
       '--credential <name=value>',
-      'authToken (Twilio), privateKeyBase64 (Telnyx)',
+      'what the provider signs with, e.g. authToken; repeatable',
       addCredential,
     )
     .option('--secrets <file>', 'JSON with credentials by provider')

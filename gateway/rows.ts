@@ -4,7 +4,7 @@
 import { z } from 'zod';
 
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
-import { callStatuses, failureCauses, messageStatuses, providerNames } from '../schemas/facts.js';
+import { callStatuses, failureCauses, messageStatuses } from '../schemas/facts.js';
 import { callId, factId, legId, messageId, subjectId } from '../schemas/ids.js';
 import type { StatsItem } from '../schemas/live-frames.js';
 import type { Party, Sealed } from '../schemas/sealed.js';
@@ -45,7 +45,7 @@ const endColumns = {
 const callRow = z.object({
   ...endColumns,
   id: z.string(),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   entered_at: time,
   reason: z.string().nullable(),
   source_fact: z.string().nullable(),
@@ -66,7 +66,7 @@ const legRow = z.object({
 });
 const messageRow = z.object({
   id: z.string(),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   direction: directions,
   status: z.enum(messageStatuses),
   provider_status: z.string(),

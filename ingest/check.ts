@@ -2,9 +2,8 @@
 // guards the webhook route. No verdict repeats a value of the line except its id.
 
 import { z } from 'zod';
-import { providerNames, type ProviderName } from '../schemas/facts.js';
 import type { StoredCredential } from './providers/provider.js';
-import { providers } from './providers/registry.js';
+import { findProvider } from './providers/registry.js';
 import type { SignedRequest } from './schemes/scheme.js';
 
 /** A judged line. `layer` is null exactly when the delivery was accepted. */
@@ -45,7 +44,7 @@ type Line = z.output<typeof lineSchema>;
 
 const details = {
   line_invalid: 'the line is not a delivery in JSON',
-  provider_unknown: 'no provider of this name is built',
+  provider_unknown: 'there is no provider of this name',
   method_unsupported: 'webhooks come by GET or POST',
   credentials_missing: 'no credential was given',
 } as const;
@@ -83,10 +82,6 @@ function bodyOf({ rawBody, rawBodyBase64, method }: Line): Buffer | null {
   return bytes.toString('base64') === base64 ? bytes : null;
 }
 
-function isBuilt(name: string): name is ProviderName {
-  return (providerNames as readonly string[]).includes(name);
-}
-
 /** Only texts: a credential schema names what it needs of them. */
 function storedCredential(given: Readonly<Record<string, unknown>>): StoredCredential {
   const texts = Object.entries(given).filter(
@@ -100,12 +95,13 @@ function judge(line: Line): Refused {
   const method = line.method.toUpperCase();
   const body = bodyOf(line);
   if (body === null) return refuseRequest('line_invalid', 'rawBody or rawBodyBase64 is not usable');
-  if (!isBuilt(provider)) return refuseRequest('provider_unknown');
+  const judge = findProvider(provider);
+  if (judge === null) return refuseRequest('provider_unknown');
   if (method !== 'GET' && method !== 'POST') return refuseRequest('method_unsupported');
   const given = Array.isArray(line.credentials) ? line.credentials : [line.credentials];
   if (given.length === 0) return refuseRequest('credentials_missing');
   const request: SignedRequest = { method, url, headers: headerMap(line.headers), body };
-  const verdict = providers[provider].verify(request, given.map(storedCredential), now * 1000);
+  const verdict = judge.verify(request, given.map(storedCredential), now * 1000);
   if (!verdict.ok) {
     const { layer, code, detail } = verdict;
     return { accepted: false, layer, code, detail };

@@ -4,7 +4,8 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 
 import type { Metrics } from '../runtime/metrics.js';
-import { providerNames, type ProviderName } from '../schemas/facts.js';
+import type { ProviderName } from '../schemas/facts.js';
+import { providerNames } from './providers/registry.js';
 
 /** Where a delivery's way ended. */
 export type Layer =
@@ -16,9 +17,6 @@ export type Layer =
   | 'timestamp'
   | 'record'
   | 'append';
-
-/** `unknown` until the endpoint is known. */
-export type ProviderLabel = ProviderName | 'unknown';
 
 /** What the spool holds now. */
 export interface SpoolLevels {
@@ -66,8 +64,8 @@ export class IngestMetrics {
     this.#count(isSpooled ? `accepted append spooled ${provider}` : accepted(provider));
   }
 
-  /** A delivery was refused by a layer. */
-  refused(layer: Layer, code: string, provider: ProviderLabel): void {
+  /** A delivery was refused by a layer; the provider is `unknown` until the endpoint is known. */
+  refused(layer: Layer, code: string, provider: ProviderName): void {
     this.#count(`refused ${layer} ${code} ${provider}`);
   }
 

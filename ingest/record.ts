@@ -14,6 +14,7 @@ import { encodeContent } from '../schemas/delivery-content.js';
 import type { KeptDelivery } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
+import { providerOf } from './providers/registry.js';
 import { recordBytes, type DeliveryRecord } from './spool-record.js';
 
 export interface RecorderOptions {
@@ -30,13 +31,8 @@ export type Recorded =
 
 const header = formatHeader({ kind: 'fact' });
 
-/** Headers that are kept: none of them can hold a credential, a signature or a person's address. */
-const keptHeaders = [
-  'content-type',
-  'user-agent',
-  'i-twilio-idempotency-token',
-  'telnyx-timestamp',
-] as const;
+/** Headers that are kept of every provider's deliveries; the provider's file may name more. */
+const keptHeaders = ['content-type', 'user-agent'] as const;
 
 /** Seals and encodes; makes the stage RecordedFact. */
 export async function recordDelivery(
@@ -77,12 +73,14 @@ export async function recordDelivery(
   return { ok: true, partition: partitionOf(tenant, log.partitions), record };
 }
 
-function keptDelivery({ url, raw }: VerifiedDelivery): KeptDelivery {
+function keptDelivery({ provider, url, raw }: VerifiedDelivery): KeptDelivery {
   const headers: Record<string, string> = {};
-  for (const name of keptHeaders) {
+  const keep = (name: string): void => {
     const value = raw.headers.get(name);
     if (value !== undefined) headers[name] = value;
-  }
+  };
+  for (const name of keptHeaders) keep(name);
+  for (const name of providerOf(provider).keptHeaders) keep(name);
   return { method: raw.method, url, headers, body: raw.body };
 }
 

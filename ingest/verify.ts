@@ -3,8 +3,9 @@
 
 import { isWholeUrl, type Endpoint } from '../runtime/registry.js';
 import type { RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
-import { providers } from './providers/registry.js';
-import type { Refusal } from './schemes/scheme.js';
+import type { StoredCredential } from './providers/provider.js';
+import { findProvider } from './providers/registry.js';
+import { refuse, type Refusal } from './schemes/scheme.js';
 
 export type VerifyOutcome = { readonly ok: true; readonly delivery: VerifiedDelivery } | Refusal;
 
@@ -16,9 +17,26 @@ export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: numb
   const { method, headers, body } = raw;
   const { tenant, provider, credentials } = endpoint;
   const url = publicUrl(endpoint.publicBaseUrl, raw.target);
-  const verdict = providers[provider].verify({ method, url, headers, body }, credentials, nowMs);
+  const judge = findProvider(provider);
+  if (judge === null) return refuse('provider_unknown');
+  const verdict = judge.verify({ method, url, headers, body }, valuesOf(endpoint), nowMs);
   if (!verdict.ok) return verdict;
-  return { ok: true, delivery: { tenant, provider, url, raw } as VerifiedDelivery };
+  const credential = credentials[verdict.credential] ?? { id: '', isRetiring: false };
+  const signedAtMs = verdict.signedAtMs ?? null;
+  const delivery = { tenant, provider, url, raw, credential, signedAtMs } as VerifiedDelivery;
+  return { ok: true, delivery };
+}
+
+// Endpoints are replaced as a whole when the registry refreshes, and a provider's file reads each value
+// once: the lists must stay the same objects.
+const values = new WeakMap<Endpoint, readonly StoredCredential[]>();
+
+function valuesOf(endpoint: Endpoint): readonly StoredCredential[] {
+  const known = values.get(endpoint);
+  if (known !== undefined) return known;
+  const made = endpoint.credentials.map(({ value }) => value);
+  values.set(endpoint, made);
+  return made;
 }
 
 /**

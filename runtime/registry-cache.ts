@@ -29,6 +29,7 @@ export interface RegistryDeps {
 }
 
 interface CredentialRow {
+  readonly id: string;
   readonly sealed: string;
   readonly expiresAt: number | null;
 }
@@ -36,6 +37,7 @@ interface CredentialRow {
 interface EndpointSource extends Omit<Endpoint, 'credentials' | 'publicBaseUrl'> {
   readonly publicBaseUrl: string | null;
   readonly credentials: readonly {
+    readonly id: string;
     readonly value: Readonly<Record<string, string>>;
     readonly expiresAt: number | null;
   }[];
@@ -201,13 +203,13 @@ class CachedRegistry implements Registry {
     opened: Map<string, Readonly<Record<string, string>>>,
   ): Promise<EndpointSource['credentials']> {
     const credentials: EndpointSource['credentials'][number][] = [];
-    for (const { sealed, expiresAt } of row.credentials) {
+    for (const { id, sealed, expiresAt } of row.credentials) {
       // With the place it was opened at: one that was copied to another endpoint must not open there.
       const name = JSON.stringify([row.tenant, row.id, sealed]);
       const value = this.#opened.get(name) ?? (await this.#open(row, sealed));
       if (value === null) continue;
       opened.set(name, value);
-      credentials.push({ value, expiresAt });
+      credentials.push({ id, value, expiresAt });
     }
     return credentials;
   }
@@ -248,7 +250,7 @@ class CachedRegistry implements Registry {
       publicBaseUrl: (source.publicBaseUrl ?? this.#publicUrl).replace(/\/+$/, ''),
       credentials: source.credentials
         .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
-        .map(({ value }) => value),
+        .map(({ id, value, expiresAt }) => ({ id, value, isRetiring: expiresAt !== null })),
     };
   }
 }
@@ -278,7 +280,7 @@ const everything = `
        'id', e.endpoint_id, 'tenant', e.tenant_id, 'provider', e.provider, 'name', e.name,
        'publicBaseUrl', e.public_base_url, 'allow', e.allow, 'ratePerSecond', e.rate_per_second,
        'credentials', (select coalesce(json_agg(json_build_object(
-           'sealed', c.sealed, 'expiresAt', floor(extract(epoch from c.expires_at) * 1000))
+           'id', c.credential_id::text, 'sealed', c.sealed, 'expiresAt', floor(extract(epoch from c.expires_at) * 1000))
            order by c.credential_id desc), '[]')
          from endpoint_credentials c
          where c.tenant_id = e.tenant_id and c.endpoint_id = e.endpoint_id

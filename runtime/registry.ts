@@ -4,6 +4,15 @@
 import type { ProviderName } from '../schemas/facts.js';
 import type { EndpointId, TenantId } from '../schemas/ids.js';
 
+/** A credential that is accepted now. */
+export interface LiveCredential {
+  readonly id: string;
+  /** Named as in the provider's `credentialSchema`. */
+  readonly value: Readonly<Record<string, string>>;
+  /** True once a newer one took over: it ends by itself after the grace period. */
+  readonly isRetiring: boolean;
+}
+
 export interface Endpoint {
   readonly id: EndpointId;
   readonly tenant: TenantId;
@@ -15,7 +24,7 @@ export interface Endpoint {
    */
   readonly publicBaseUrl: string;
   /** Live credentials, newest first; more than one only while a rotation's grace period runs. */
-  readonly credentials: readonly Readonly<Record<string, string>>[];
+  readonly credentials: readonly LiveCredential[];
   /** CIDRs; empty allows every address. */
   readonly allow: readonly string[];
   readonly ratePerSecond: number | null;

@@ -27,8 +27,8 @@ export const failureCauses = [
 ] as const;
 export type FailureCause = (typeof failureCauses)[number];
 
-export const providerNames = ['twilio', 'telnyx'] as const;
-export type ProviderName = (typeof providerNames)[number];
+/** Name of a provider, e.g. `twilio`; the closed set is that of `ingest/providers/registry`. */
+export type ProviderName = string;
 
 export type Direction = 'inbound' | 'outbound';
 

@@ -27,6 +27,10 @@ export type VerifiedDelivery = Brand<
     readonly provider: ProviderName;
     /** The public URL the provider signed. */
     readonly url: string;
+    /** The credential that verified it; a retiring one ends with its rotation's grace period. */
+    readonly credential: { readonly id: string; readonly isRetiring: boolean };
+    /** The signed time in ms since 1970; null where the provider signs none. */
+    readonly signedAtMs: number | null;
     readonly raw: RawDelivery;
   },
   'VerifiedDelivery'

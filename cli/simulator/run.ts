@@ -1,41 +1,36 @@
-// Simulator: plays calls and messages of Twilio and Telnyx against webhook URLs, open loop: a slow
+// Simulator: plays calls and messages of the providers against webhook URLs, open loop: a slow
 // receiver does not slow the providers down until the bound on open requests is reached.
 
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoredCredential } from '../../ingest/providers/provider.js';
+import { providerOf } from '../../ingest/providers/registry.js';
 import { systemClock, type Clock } from '../../runtime/clock.js';
 import { isAbort } from '../../runtime/errors.js';
-import type { Activity, Content, Step, Truth } from './activity.js';
+import type { ProviderName } from '../../schemas/facts.js';
+import { requestOf, type Activity, type Step, type Truth } from './activity.js';
 import { planDeliveries, providerStart, type Disorder, type Plan } from './disorder.js';
 import { DueQueue } from './due-queue.js';
 import { seededRandom, type Random } from './random.js';
-import { createSender, type Sender } from './send.js';
-import {
-  signTelnyx,
-  signTwilioForm,
-  type SignedWebhook,
-  type TelnyxSigner,
-  type TwilioSigner,
-} from './sign.js';
-import { telnyxCalls, telnyxInbox, telnyxOutbox } from './telnyx-scenarios.js';
-import { twilioCalls, twilioInbox, twilioOutbox } from './twilio-scenarios.js';
+import { createSender, deliveryUrl, type Sender } from './send.js';
+import { simulatedProvider } from './providers.js';
+import { signOutgoing } from './sign.js';
 
-interface TargetBase {
+/** A webhook endpoint to play against. */
+export interface SimulatorTarget {
+  readonly provider: ProviderName;
   /** Where to send. */
   readonly url: string;
   /** What to sign, where the public URL differs from `url`. */
   readonly signedUrl?: string;
+  /** What the simulated account signs with. */
+  readonly sender: StoredCredential;
 }
-
-/** A webhook endpoint to play against. */
-export type SimulatorTarget =
-  | (TargetBase & { readonly provider: 'twilio' } & TwilioSigner)
-  | (TargetBase & { readonly provider: 'telnyx' } & TelnyxSigner);
 
 export interface SimulatorOptions extends Disorder {
   readonly targets: readonly [SimulatorTarget, ...SimulatorTarget[]];
   readonly seed: number;
-  /** How many calls; null goes on until the signal. */
+  /** How many calls and records; null goes on until the signal. */
   readonly calls: number | null;
   /** Deliveries per second on average. */
   readonly rate: number;
@@ -69,6 +64,7 @@ export type SettledTruth = Truth & {
 export interface SimulatorReport {
   readonly calls: number;
   readonly messages: number;
+  readonly records: number;
   readonly sent: number;
   readonly accepted: number;
   /** Answers other than 2xx, by status; `error` where there was none. */
@@ -100,33 +96,21 @@ interface DueDelivery {
   readonly played: Played;
 }
 
-/** Signs content as the target's provider would at `nowMs`. */
-function signContent(target: SimulatorTarget, content: Content, nowMs: number): SignedWebhook {
-  const url = target.signedUrl ?? target.url;
-  if (target.provider === 'telnyx') {
-    const text = content.type === 'json' ? content.text : JSON.stringify(content.fields);
-    return signTelnyx(url, Buffer.from(text, 'utf8'), target.privateKeyBase64, nowMs);
-  }
-  if (content.type === 'json') throw new TypeError('the simulator sends Twilio no JSON');
-  return signTwilioForm(url, content.fields, target.authToken);
-}
-
-/** What happens next at a target's provider. */
+/** What happens next at a target's provider: a message with the chance of `messageShare`. */
 export function nextActivity(
-  target: SimulatorTarget,
+  { provider, sender }: SimulatorTarget,
   random: Random,
   messageShare: number,
 ): Activity {
-  const isMessage = random.chance(messageShare);
-  if (target.provider === 'telnyx') {
-    const scenario = isMessage
-      ? random.pick([telnyxInbox, telnyxOutbox])
-      : random.pick(telnyxCalls);
-    return scenario(random);
-  }
-  const scenario = isMessage ? random.pick([twilioInbox, twilioOutbox]) : random.pick(twilioCalls);
-  return scenario(random, target.accountSid);
+  const { calls, messages, records } = simulatedProvider(provider);
+  const others = [...calls, ...records];
+  const wanted = random.chance(messageShare) ? messages : others;
+  const [first, ...rest] = wanted.length > 0 ? wanted : [...others, ...messages];
+  if (first === undefined) throw new TypeError(`nothing can happen at ${provider}`);
+  return random.pick([first, ...rest])(random, sender);
 }
+
+const counted = { call: 'calls', message: 'messages', record: 'records' } as const;
 
 class Simulation {
   readonly #options: SimulatorOptions;
@@ -138,6 +122,7 @@ class Simulation {
   readonly #counts: Counts = {
     calls: 0,
     messages: 0,
+    records: 0,
     sent: 0,
     accepted: 0,
     refused: {},
@@ -202,8 +187,7 @@ class Simulation {
     const activity = nextActivity(target, this.#random, messages);
     const plan = planDeliveries(activity, this.#options, speed, this.#random);
     const counts = this.#counts;
-    if (activity.truth.kind === 'call') counts.calls += 1;
-    else counts.messages += 1;
+    counts[counted[activity.truth.kind]] += 1;
     counts.dropped += plan.dropped;
     counts.duplicated += plan.duplicated;
     counts.reordered += plan.reordered;
@@ -214,7 +198,7 @@ class Simulation {
       this.#due.push({ dueMs: sendMs + sendAtMs, step, attempt, played });
     }
     if (open === 0) this.#settle(played);
-    const isLast = calls !== null && counts.calls >= calls;
+    const isLast = calls !== null && counts.calls + counts.records >= calls;
     this.#nextStartMs = isLast ? Infinity : sendMs + (Math.max(1, open) * 1000) / rate;
   }
 
@@ -222,9 +206,10 @@ class Simulation {
     const now = this.#clock();
     this.#counts.maxLateMs = Math.max(this.#counts.maxLateMs, Math.round(now - dueMs));
     const content = step.content(played.startMs, attempt);
-    const webhook = signContent(played.target, content, now);
+    const { provider, url, signedUrl = url, sender } = played.target;
+    const webhook = signOutgoing(providerOf(provider), requestOf(content, signedUrl), sender, now);
     this.#counts.sent += 1;
-    const open = this.#sender.send(webhook, new URL(played.target.url)).then((outcome) => {
+    const open = this.#sender.send(webhook, deliveryUrl(url, webhook.url)).then((outcome) => {
       this.#open.delete(open);
       const isAccepted = outcome.status !== null && outcome.status >= 200 && outcome.status < 300;
       if (isAccepted) this.#counts.accepted += 1;

@@ -3,8 +3,8 @@
 
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { toError } from '../../runtime/errors.js';
-import type { SignedWebhook } from './sign.js';
+import { toError, TrunklineError } from '../../runtime/errors.js';
+import type { OutgoingDelivery } from '../../ingest/providers/provider.js';
 
 /** The answer's status, or why there was none (an error code, never an address). */
 export type SendOutcome =
@@ -12,7 +12,7 @@ export type SendOutcome =
 
 export interface Sender {
   /** Sends to `to`, which may differ from the URL that was signed. Never rejects. */
-  send(webhook: SignedWebhook, to: URL): Promise<SendOutcome>;
+  send(webhook: OutgoingDelivery, to: URL): Promise<SendOutcome>;
   close(): void;
 }
 
@@ -62,4 +62,13 @@ export function createSender({ maxSockets, timeoutMs }: SenderOptions): Sender {
       https.destroy();
     },
   };
+}
+
+/** Where to send what was signed for another base: the signed query belongs to both. */
+export function deliveryUrl(to: string, signed: string): URL {
+  if (!URL.canParse(to)) throw new TrunklineError('parameter_invalid', '--to is not a URL');
+  const url = new URL(to);
+  const query = signed.indexOf('?');
+  if (query !== -1) url.search = signed.slice(query);
+  return url;
 }

@@ -2,16 +2,10 @@
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { bodyDigest } from '../../ingest/schemes/hmac-sha1-url-body-digest.js';
+import type { OutgoingDelivery, StoredCredential } from '../../ingest/providers/provider.js';
+import { providerOf } from '../../ingest/providers/registry.js';
 import { TrunklineError } from '../../runtime/errors.js';
-import { providerNames } from '../../schemas/facts.js';
-import {
-  signTelnyx,
-  signTwilioBody,
-  signTwilioGet,
-  signTwilioJson,
-  type SignedWebhook,
-} from './sign.js';
+import { signOutgoing } from './sign.js';
 
 const storedSchema = z.object({
   provider: z.string(),
@@ -57,14 +51,12 @@ function storedBody({ rawBody, rawBodyBase64 }: StoredDelivery): Buffer {
 
 const notForwarded = new Set(['host', 'content-length', 'connection', 'transfer-encoding']);
 
-/** The stored headers with the new signature's in place of the old ones. */
-function mergedHeaders(delivery: StoredDelivery, signed: SignedWebhook): Record<string, string> {
-  const stored = Object.entries(delivery.headers).map(([name, value]) => [
-    name.toLowerCase(),
-    value,
-  ]);
-  const kept = stored.filter(([name = '']) => !notForwarded.has(name));
-  return { ...(Object.fromEntries(kept) as Record<string, string>), ...signed.headers };
+/** The stored headers in lower case, without those of the connection it came by. */
+function keptHeaders(delivery: StoredDelivery): Readonly<Record<string, string>> {
+  const lower = Object.entries(delivery.headers).map(
+    ([name, value]) => [name.toLowerCase(), value] as const,
+  );
+  return Object.fromEntries(lower.filter(([name]) => !notForwarded.has(name)));
 }
 
 /** `url` with the stored query, which is content (GET) or the tenant's own; not where it has one. */
@@ -73,33 +65,19 @@ function withStoredQuery(url: string, delivery: StoredDelivery): string {
   return start === -1 || url.includes('?') ? url : url + delivery.url.slice(start);
 }
 
-function credential(credentials: Readonly<Record<string, string>>, name: string): string {
-  const value = credentials[name];
-  if (value !== undefined && value !== '') return value;
-  throw new TrunklineError('parameter_invalid', `signing needs --credential ${name}=…`);
-}
-
 /** Signs a stored delivery for `url` at `nowMs`, the way its provider does. */
 export function signAnew(
   delivery: StoredDelivery,
   url: string,
-  credentials: Readonly<Record<string, string>>,
+  credentials: StoredCredential,
   nowMs: number,
-): SignedWebhook {
-  const body = storedBody(delivery);
-  const target = withStoredQuery(url, delivery);
-  const signed = (): SignedWebhook => {
-    if (delivery.provider === 'telnyx') {
-      return signTelnyx(target, body, credential(credentials, 'privateKeyBase64'), nowMs);
-    }
-    const authToken = credential(credentials, 'authToken');
-    if (delivery.method === 'GET') return signTwilioGet(target, authToken);
-    const isJson = bodyDigest(delivery.url) !== null;
-    return (isJson ? signTwilioJson : signTwilioBody)(target, body, authToken);
+): OutgoingDelivery {
+  const provider = providerOf(delivery.provider);
+  const request: OutgoingDelivery = {
+    method: delivery.method,
+    url: withStoredQuery(url, delivery),
+    headers: keptHeaders(delivery),
+    body: storedBody(delivery),
   };
-  if (!(providerNames as readonly string[]).includes(delivery.provider)) {
-    throw new TrunklineError('parameter_invalid', `cannot sign for ${delivery.provider}`);
-  }
-  const result = signed();
-  return { ...result, headers: mergedHeaders(delivery, result) };
+  return signOutgoing(provider, request, credentials, nowMs);
 }

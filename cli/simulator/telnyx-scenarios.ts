@@ -1,12 +1,11 @@
 // Simulator, Telnyx: calls and messages as they go in life. Chance comes in, an activity with its truth
 // goes out. A hangup is read by whether the leg was answered, so both decide.
 
+import { newPrivateKey, publicKeyOf } from '../../ingest/schemes/ed25519-timestamp.js';
 import type { CallStatus, FailureCause } from '../../schemas/facts.js';
-import type { Activity, Step } from './activity.js';
+import type { Activity, Scenario, SimulatedProvider, Step } from './activity.js';
 import { fictionalNumber, type Random } from './random.js';
 import { telnyxCallEvent, telnyxMessageEvent, type TelnyxLeg } from './telnyx-events.js';
-
-export type TelnyxScenario = (random: Random) => Activity;
 
 function leg(random: Random, parts: Partial<TelnyxLeg> = {}): TelnyxLeg {
   return {
@@ -60,7 +59,7 @@ function eventsOf(random: Random, of: TelnyxLeg) {
 const outgoing = { direction: 'outgoing', state: 'bridging' } as const;
 const incoming = { direction: 'incoming', state: 'parked' } as const;
 
-const answered: TelnyxScenario = (random) => {
+const answered: Scenario = (random) => {
   const out = leg(random);
   const { event, note, hangup } = eventsOf(random, out);
   const answerMs = random.between(3000, 9000);
@@ -86,7 +85,7 @@ const answered: TelnyxScenario = (random) => {
 };
 
 const unanswered =
-  (hangupCause: string, cause: FailureCause, sipCode: string): TelnyxScenario =>
+  (hangupCause: string, cause: FailureCause, sipCode: string): Scenario =>
   (random) => {
     const out = leg(random);
     const { event, hangup } = eventsOf(random, out);
@@ -100,7 +99,7 @@ const unanswered =
     );
   };
 
-const held: TelnyxScenario = (random) => {
+const held: Scenario = (random) => {
   const caller = leg(random);
   const { event, note, hangup } = eventsOf(random, caller);
   const holdMs = random.between(5000, 12_000);
@@ -120,7 +119,7 @@ const held: TelnyxScenario = (random) => {
 };
 
 /** A caller is passed on to a further leg of the same session. */
-const transferred: TelnyxScenario = (random) => {
+const transferred: Scenario = (random) => {
   const caller = leg(random);
   const agent = leg(random, { sessionId: caller.sessionId, from: caller.from });
   const a = eventsOf(random, caller);
@@ -144,7 +143,7 @@ const transferred: TelnyxScenario = (random) => {
   );
 };
 
-const abandoned: TelnyxScenario = (random) => {
+const abandoned: Scenario = (random) => {
   const caller = leg(random);
   const { event, hangup } = eventsOf(random, caller);
   return call(
@@ -157,7 +156,7 @@ const abandoned: TelnyxScenario = (random) => {
   );
 };
 
-export const telnyxInbox: TelnyxScenario = (random) => {
+const telnyxInbox: Scenario = (random) => {
   const id = random.uuid();
   const parties = { from: fictionalNumber(random), to: fictionalNumber(random) };
   const message = {
@@ -182,7 +181,7 @@ export const telnyxInbox: TelnyxScenario = (random) => {
   };
 };
 
-export const telnyxOutbox: TelnyxScenario = (random) => {
+const telnyxOutbox: Scenario = (random) => {
   const id = random.uuid();
   const parties = { from: fictionalNumber(random), to: fictionalNumber(random) };
   const message = { id, direction: 'outbound', ...parties, text: 'Your table is ready.' } as const;
@@ -214,7 +213,7 @@ export const telnyxOutbox: TelnyxScenario = (random) => {
 };
 
 /** Calls, each as often as it stands here. */
-export const telnyxCalls: readonly [TelnyxScenario, ...TelnyxScenario[]] = [
+const telnyxCalls: readonly Scenario[] = [
   answered,
   answered,
   answered,
@@ -225,3 +224,15 @@ export const telnyxCalls: readonly [TelnyxScenario, ...TelnyxScenario[]] = [
   unanswered('timeout', 'no_answer', '487'),
   unanswered('call_rejected', 'rejected', '603'),
 ];
+
+export const simulatedTelnyx: SimulatedProvider = {
+  provider: 'telnyx',
+  calls: telnyxCalls,
+  messages: [telnyxInbox, telnyxOutbox],
+  records: [],
+  newAccount() {
+    const privateKeyBase64 = newPrivateKey();
+    const endpoint = { publicKeyBase64: publicKeyOf(privateKeyBase64) };
+    return { sender: { privateKeyBase64 }, endpoint };
+  },
+};

@@ -1,8 +1,9 @@
 // Simulator, Twilio: calls and messages as they go in life. Chance comes in, an activity with its truth
 // goes out. Numbers and texts are fictional.
 
+import { randomBytes } from 'node:crypto';
 import type { CallStatus, FailureCause } from '../../schemas/facts.js';
-import type { Activity, Step, Truth } from './activity.js';
+import type { Activity, Scenario, SimulatedProvider, Step, Truth } from './activity.js';
 import { fictionalNumber, type Random } from './random.js';
 import {
   twilioAnsweredBy,
@@ -16,7 +17,7 @@ import {
   type TwilioMessage,
 } from './twilio-events.js';
 
-export type TwilioScenario = (random: Random, accountSid: string) => Activity;
+type TwilioScenario = (random: Random, accountSid: string) => Activity;
 
 const sid = (random: Random, prefix: string): string => `${prefix}${random.hex(32)}`;
 
@@ -173,7 +174,7 @@ function message(random: Random, accountSid: string): TwilioMessage {
 
 const texts = ['Is Tuesday still fine?', 'On my way', 'Thank you!', 'STOP'] as const;
 
-export const twilioInbox: TwilioScenario = (random, account) => {
+const twilioInbox: TwilioScenario = (random, account) => {
   const received = message(random, account);
   return {
     steps: [twilioInboundMessage(received, random.pick(texts))],
@@ -190,7 +191,7 @@ export const twilioInbox: TwilioScenario = (random, account) => {
   };
 };
 
-export const twilioOutbox: TwilioScenario = (random, account) => {
+const twilioOutbox: TwilioScenario = (random, account) => {
   const sent = message(random, account);
   const isDelivered = random.chance(0.85);
   const status = isDelivered ? 'delivered' : 'undelivered';
@@ -214,7 +215,7 @@ export const twilioOutbox: TwilioScenario = (random, account) => {
 };
 
 /** Calls, each as often as it stands here. */
-export const twilioCalls: readonly [TwilioScenario, ...TwilioScenario[]] = [
+const twilioCalls: readonly TwilioScenario[] = [
   answered,
   answered,
   answered,
@@ -227,3 +228,21 @@ export const twilioCalls: readonly [TwilioScenario, ...TwilioScenario[]] = [
   unanswered('canceled', 'canceled', '487'),
   unanswered('failed', 'invalid_number', '404'),
 ];
+
+const defaultAccount = 'AC00000000000000000000000000000155';
+
+const ofAccount =
+  (scenario: TwilioScenario): Scenario =>
+  (random, { accountSid = defaultAccount }) =>
+    scenario(random, accountSid);
+
+export const simulatedTwilio: SimulatedProvider = {
+  provider: 'twilio',
+  calls: twilioCalls.map(ofAccount),
+  messages: [twilioInbox, twilioOutbox].map(ofAccount),
+  records: [],
+  newAccount() {
+    const account = { authToken: randomBytes(16).toString('hex'), accountSid: defaultAccount };
+    return { sender: account, endpoint: account };
+  },
+};

@@ -3,12 +3,11 @@
 import { z } from 'zod';
 
 import { webhookUrl, type Endpoint, type Registry } from '../../runtime/registry.js';
-import { providerNames } from '../../schemas/facts.js';
 import { defineRoute, jsonAnswer, type Route } from '../http.js';
 
 const endpointSchema = z.object({
   id: z.string(),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   name: z.string(),
   webhookUrl: z.string(),
   allow: z.array(z.string()),

@@ -3,12 +3,7 @@
 
 import { z } from 'zod';
 
-import {
-  callStatuses,
-  failureCauses,
-  messageStatuses,
-  providerNames,
-} from '../../schemas/facts.js';
+import { callStatuses, failureCauses, messageStatuses } from '../../schemas/facts.js';
 import type {
   CallItem,
   LegItem,
@@ -53,7 +48,7 @@ const leg = z.object({
 
 export const callSchema = z.object({
   id: z.string(),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   status: z.enum(callStatuses),
   enteredAt: instant,
   reason: text,
@@ -86,7 +81,7 @@ export const timelineSchema = z.object({
 
 export const messageSchema = z.object({
   id: z.string(),
-  provider: z.enum(providerNames),
+  provider: z.string(),
   direction,
   status: z.enum(messageStatuses),
   providerStatus: z.string(),

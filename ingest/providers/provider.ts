@@ -4,7 +4,13 @@
 import type { z } from 'zod';
 import type { ProviderFact, ProviderName } from '../../schemas/facts.js';
 import type { VerifiedDelivery } from '../../schemas/stages.js';
-import { refuse, type Refusal, type SignedRequest, type Verdict } from '../schemes/scheme.js';
+import {
+  refuse,
+  type Accepted,
+  type Refusal,
+  type SignedRequest,
+  type Verdict,
+} from '../schemes/scheme.js';
 
 /** A credential as it is stored: names as in the provider's `credentialSchema`. */
 export type StoredCredential = Readonly<Record<string, string>>;
@@ -16,26 +22,79 @@ export interface Acknowledgement {
   readonly body: string;
 }
 
+/** A request as it leaves a sender; `url` is the public one that is signed. Header names in lower case. */
+export interface OutgoingDelivery {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** What a person needs to connect this provider; the source of docs/providers and `endpoint show`. */
+export interface ProviderGuide {
+  /** As the provider writes it, e.g. `Twilio`. */
+  readonly title: string;
+  /** What its deliveries are about here, e.g. `calls`, `messages`, `AI agent calls`. */
+  readonly covers: readonly string[];
+  /** Where in the provider's console the URL goes, a step a line; `{url}` stands for the webhook URL. */
+  readonly steps: readonly string[];
+  /** By name of the credential: what it is and where the provider shows it. */
+  readonly credentials: Readonly<Record<string, string>>;
+  /** What the signature covers and which time window holds, in a sentence. */
+  readonly verified: string;
+  /** The official SDK whose verifier judges ours in the tests, with its version; null where there is none. */
+  readonly judgedBy: string | null;
+}
+
 /** What is particular to one provider. */
 export interface ProviderDefinition<Credential> {
   readonly name: ProviderName;
   /** Version of `map`; a fact says by which it was made. Raise it with every change of meaning. */
   readonly mappingVersion: number;
   readonly credentialSchema: z.ZodType<Credential>;
+  readonly guide: ProviderGuide;
+  /** Networks (CIDR) the provider publishes for its webhooks; empty where it publishes none. */
+  readonly addressRanges: readonly string[];
+  /** Headers worth keeping with a delivery; never one with a credential, a signature or an address. */
+  readonly keptHeaders?: readonly string[];
   /** Judges a request by one credential, at `nowMs` of our clock. */
   verify(request: SignedRequest, credential: Credential, nowMs: number): Verdict;
   /** At least one fact; what is not understood is a fact too. May throw on what nobody foresaw. */
   map(delivery: VerifiedDelivery): readonly [ProviderFact, ...ProviderFact[]];
   acknowledge(delivery: VerifiedDelivery): Acknowledgement;
+  /** Names of the credentials that `sign` needs: those of the endpoint, or the sender's own secret. */
+  readonly signsWith: readonly string[];
+  /**
+   * Signs as the provider does, for simulated traffic, `endpoint test` and stored deliveries that are
+   * sent anew; null where the credentials hold nothing to sign with.
+   */
+  sign(
+    request: OutgoingDelivery,
+    credentials: StoredCredential,
+    nowMs: number,
+  ): OutgoingDelivery | null;
 }
 
-export interface Provider extends Omit<ProviderDefinition<unknown>, 'verify'> {
+/** Accepted, and by which of the credentials that were tried (their index). */
+export interface AcceptedBy extends Accepted {
+  readonly credential: number;
+}
+
+export interface Provider extends Omit<ProviderDefinition<unknown>, 'verify' | 'keptHeaders'> {
+  readonly keptHeaders: readonly string[];
   /** Judges a request by each live credential, newest first; one that accepts is enough. */
-  verify(request: SignedRequest, credentials: readonly StoredCredential[], nowMs: number): Verdict;
+  verify(
+    request: SignedRequest,
+    credentials: readonly StoredCredential[],
+    nowMs: number,
+  ): AcceptedBy | Refusal;
 }
 
 /** Nothing to say: 204. */
 export const noContent: Acknowledgement = { status: 204, headers: {}, body: '' };
+
+/** For providers that count nothing but 200 as delivered. */
+export const plainOk: Acknowledgement = { status: 200, headers: {}, body: '' };
 
 // Of several credentials' refusals the most telling one is answered: a mismatch is what every wrong
 // secret gives, while a stale time or a foreign account was found by the right one.
@@ -64,19 +123,20 @@ function credentialReader<C>(schema: z.ZodType<C>): (stored: StoredCredential) =
 /** Makes a provider of its definition: credentials are parsed, several are tried. */
 export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
   const read = credentialReader(definition.credentialSchema);
+  const { name, mappingVersion, credentialSchema, guide, addressRanges, signsWith } = definition;
   return {
-    name: definition.name,
-    mappingVersion: definition.mappingVersion,
-    credentialSchema: definition.credentialSchema,
+    ...{ name, mappingVersion, credentialSchema, guide, addressRanges, signsWith },
+    keptHeaders: definition.keptHeaders ?? [],
     map: (delivery) => definition.map(delivery),
     acknowledge: (delivery) => definition.acknowledge(delivery),
+    sign: (request, credentials, nowMs) => definition.sign(request, credentials, nowMs),
     verify(request, credentials, nowMs) {
       let refusal = refuse('credentials_invalid');
-      for (const stored of credentials) {
-        const credential = read(stored);
-        if (credential === null) continue;
-        const verdict = definition.verify(request, credential, nowMs);
-        if (verdict.ok) return verdict;
+      for (const [credential, stored] of credentials.entries()) {
+        const usable = read(stored);
+        if (usable === null) continue;
+        const verdict = definition.verify(request, usable, nowMs);
+        if (verdict.ok) return { ...verdict, credential };
         refusal = moreTelling(refusal, verdict);
       }
       return refusal;

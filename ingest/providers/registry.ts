@@ -1,6 +1,7 @@
 // Ingest, providers: every provider by name, and the two things ingest asks of the one a delivery is from:
 // its facts and its answer.
 
+import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { MappedDelivery, VerifiedDelivery } from '../../schemas/stages.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
@@ -9,14 +10,35 @@ import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
 
 /** The closed set; a new provider adds its file and a line here. */
-export const providers: Readonly<Record<ProviderName, Provider>> = { twilio, telnyx };
+const all: readonly Provider[] = [
+  twilio, //
+  telnyx,
+];
+
+const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));
+
+/** Names of all providers, in the order of their registration. */
+export const providerNames: readonly ProviderName[] = all.map(({ name }) => name);
+
+/** Null for a name nobody has, which only a newer version of the program can have stored. */
+export const findProvider = (name: ProviderName): Provider | null => byName.get(name) ?? null;
+
+/** The provider of this name; throws `provider_unknown` when there is none. */
+export function providerOf(name: ProviderName): Provider {
+  const provider = byName.get(name);
+  if (provider !== undefined) return provider;
+  throw new TrunklineError(
+    'provider_unknown',
+    `there is no provider of this name; it is one of ${providerNames.join(', ')}`,
+  );
+}
 
 /**
  * The facts of a verified delivery, at least one. Never throws: what a mapping cannot read, or fails
  * on, becomes a fact that says so, without any value of the content.
  */
 export function mapDelivery(delivery: VerifiedDelivery): MappedDelivery {
-  const { map, mappingVersion } = providers[delivery.provider];
+  const { map, mappingVersion } = providerOf(delivery.provider);
   try {
     return { facts: map(delivery), mappingVersion };
   } catch {
@@ -26,7 +48,7 @@ export function mapDelivery(delivery: VerifiedDelivery): MappedDelivery {
   }
 }
 
-/** The 2xx in the provider's form: empty TwiML where Twilio waits for instructions, else 204. */
+/** The 2xx in the provider's form, e.g. empty TwiML where Twilio waits for instructions. */
 export function acknowledgement(delivery: VerifiedDelivery): Acknowledgement {
-  return providers[delivery.provider].acknowledge(delivery);
+  return providerOf(delivery.provider).acknowledge(delivery);
 }

@@ -4,18 +4,48 @@
 import { z } from 'zod';
 import type { ProviderFact } from '../../schemas/facts.js';
 import type { RawDelivery, VerifiedDelivery } from '../../schemas/stages.js';
-import { parseForm, parseQuery, type Form } from '../schemes/form.js';
-import { verifyFormUrl } from '../schemes/hmac-sha1-form-url.js';
-import { bodyDigest, verifyUrlBodyDigest } from '../schemes/hmac-sha1-url-body-digest.js';
+import { parseForm, parseQuery, signedFields, type Form } from '../schemes/form.js';
+import { signUrl, verifyFormUrl } from '../schemes/hmac-sha1-form-url.js';
+import {
+  bodyDigest,
+  verifyUrlBodyDigest,
+  withBodyDigest,
+} from '../schemes/hmac-sha1-url-body-digest.js';
 import { accepted, refuse, type SignedRequest, type Verdict } from '../schemes/scheme.js';
 import { identify, sourceOf } from './fact-base.js';
-import { defineProvider, noContent, type Acknowledgement } from './provider.js';
+import {
+  defineProvider,
+  noContent,
+  type Acknowledgement,
+  type OutgoingDelivery,
+  type ProviderGuide,
+  type StoredCredential,
+} from './provider.js';
 import { instructionKinds, kindOf, type TwilioContent } from './twilio-content.js';
 import { accountsOf, mapEventStreams } from './twilio-event-streams.js';
 import { mapTwilioContent } from './twilio-map.js';
 
 const header = 'x-twilio-signature';
 const form = 'application/x-www-form-urlencoded';
+
+const guide: ProviderGuide = {
+  title: 'Twilio',
+  covers: ['calls', 'messages', 'Event Streams'],
+  steps: [
+    'Phone Numbers › Manage › Active numbers › your number › Voice: put {url} under “Call status changes”, method HTTP POST.',
+    'For calls you make through the API, send StatusCallback={url} and StatusCallbackEvent=initiated ringing answered completed.',
+    'Messaging: put {url} under “A message comes in”, or as the status callback of your Messaging Service.',
+    'Event Streams: create a webhook sink with destination {url}, then subscribe it to the events you want.',
+  ],
+  credentials: {
+    authToken:
+      'Account › API keys & tokens: the primary Auth Token of the account or subaccount that owns the number',
+    accountSid: 'optional: AC…; deliveries that name another account are refused',
+  },
+  verified:
+    'HMAC-SHA1 over the public URL and every form field; JSON by the SHA-256 in the signed URL. Twilio signs no time: a repeat is known by its identity.',
+  judgedBy: 'twilio 6.2.0',
+};
 
 const credentialSchema = z.object({
   authToken: z.string().min(1),
@@ -87,10 +117,29 @@ function acknowledge(delivery: VerifiedDelivery): Acknowledgement {
   return fields !== null && instructionKinds.has(kindOf(fields.values)) ? emptyTwiml : noContent;
 }
 
+/** JSON gets its digest in the URL and is signed by the URL alone; a GET carries everything there. */
+function sign(request: OutgoingDelivery, { authToken }: StoredCredential): OutgoingDelivery | null {
+  if (authToken === undefined) return null;
+  const type = (request.headers['content-type'] ?? form).toLowerCase();
+  const isForm = request.method === 'POST' && type.startsWith(form);
+  const isJson = request.method === 'POST' && !isForm;
+  const url = isJson ? withBodyDigest(request.url, request.body) : request.url;
+  const signature = signUrl(authToken, url, isForm ? signedFields(parseForm(request.body)) : '');
+  const headers = { 'user-agent': 'TwilioProxy/1.1', ...request.headers, [header]: signature };
+  return { ...request, url, headers };
+}
+
 export const twilio = defineProvider<TwilioCredential>({
   name: 'twilio',
   mappingVersion: 1,
   credentialSchema,
+  guide,
+  // Static Proxy (Security and Enterprise editions) and Event Streams; other webhooks come from
+  // addresses that Twilio does not publish (twilio.com/docs, Static Proxy for Webhooks, 2026-04-10).
+  addressRanges: ['3.80.20.0/25', '3.251.214.32/27', '3.26.81.96/27', '35.90.102.128/25'],
+  keptHeaders: ['i-twilio-idempotency-token'],
+  signsWith: ['authToken'],
+  sign,
   verify,
   map,
   acknowledge,

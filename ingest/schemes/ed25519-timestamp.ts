@@ -1,8 +1,15 @@
 // Ingest, verification scheme of Telnyx: Ed25519 over `timestamp|body` with node:crypto (90 µs, where
 // tweetnacl takes 6 ms). The timestamp is the header's text, in unix seconds, ±300 s both ways.
 
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
+import { refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 
 export interface Ed25519Headers {
   readonly signature: string;
@@ -40,14 +47,17 @@ export function publicKey(base64: string): KeyObject | null {
 }
 
 /** The bytes Telnyx signs. */
-export function signedMessage(timestamp: string, body: Buffer): Buffer {
+function signedMessage(timestamp: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${timestamp}|`, 'utf8'), body]);
 }
 
 function withinWindow(timestamp: number, nowMs: number): Verdict {
   const ageSec = Math.floor(nowMs / 1000) - timestamp;
-  if (ageSec > toleranceSec) return refuse('timestamp_stale');
-  return ageSec < -toleranceSec ? refuse('timestamp_future') : accepted;
+  const signedAtMs = timestamp * 1000;
+  if (ageSec > toleranceSec) return { ...refuse('timestamp_stale'), signedAtMs };
+  return ageSec < -toleranceSec
+    ? { ...refuse('timestamp_future'), signedAtMs }
+    : { ok: true, signedAtMs };
 }
 
 /** Verifies signature, then time. `keyBase64` is the account's raw public key. */
@@ -73,4 +83,43 @@ export function verifyEd25519Timestamp(
     return refuse('signature_mismatch');
   }
   return withinWindow(signedAt, nowMs);
+}
+
+const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex');
+const privateKeys = new Map<string, KeyObject>();
+
+/** The key object of a 32-byte Ed25519 seed in base64. Throws RangeError for anything else. */
+function privateKey(base64: string): KeyObject {
+  const known = privateKeys.get(base64);
+  if (known !== undefined) return known;
+  const seed = strictBase64(base64, 32);
+  if (seed === null) throw new RangeError('the private key must be 32 bytes in base64');
+  const der = Buffer.concat([pkcs8Prefix, seed]);
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  if (privateKeys.size >= keyCacheLimit) privateKeys.clear();
+  privateKeys.set(base64, key);
+  return key;
+}
+
+/** Signature and timestamp of a body at `nowMs`, as their headers hold them. */
+export function signEd25519Timestamp(
+  body: Buffer,
+  privateKeyBase64: string,
+  nowMs: number,
+): { readonly signature: string; readonly timestamp: string } {
+  const timestamp = String(Math.floor(nowMs / 1000));
+  const signature = sign(null, signedMessage(timestamp, body), privateKey(privateKeyBase64));
+  return { signature: signature.toString('base64'), timestamp };
+}
+
+/** The public key that verifies what `privateKeyBase64` signs, base64. */
+export function publicKeyOf(privateKeyBase64: string): string {
+  const key = createPublicKey(privateKey(privateKeyBase64));
+  return key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+}
+
+/** A fresh private key (32-byte seed, base64) for simulated traffic. */
+export function newPrivateKey(): string {
+  const { privateKey: key } = generateKeyPairSync('ed25519');
+  return key.export({ format: 'der', type: 'pkcs8' }).subarray(-32).toString('base64');
 }

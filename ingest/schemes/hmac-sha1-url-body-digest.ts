@@ -6,7 +6,7 @@ import { parseQuery } from './form.js';
 import { verifyUrl } from './hmac-sha1-form-url.js';
 import { refuse, type SignedRequest, type Verdict } from './scheme.js';
 
-export const digestParameter = 'bodySHA256';
+const digestParameter = 'bodySHA256';
 
 /** The digest a URL carries; null when it carries none. */
 export function bodyDigest(url: string): string | null {
@@ -14,7 +14,7 @@ export function bodyDigest(url: string): string | null {
 }
 
 /** Lower-case hex SHA-256, as Twilio writes it. */
-export function digestOf(body: Buffer): string {
+function digestOf(body: Buffer): string {
   return createHash('sha256').update(body).digest('hex');
 }
 
@@ -32,4 +32,17 @@ export function verifyUrlBodyDigest(
   const digest = Buffer.from(given, 'utf8');
   const equal = digest.length === expected.length && timingSafeEqual(digest, expected);
   return equal ? url : refuse('body_digest_mismatch');
+}
+
+/** The URL with the digest of `body` in place of any it carries. */
+export function withBodyDigest(url: string, body: Buffer): string {
+  const base = withoutDigest(url);
+  return `${base}${base.includes('?') ? '&' : '?'}${digestParameter}=${digestOf(body)}`;
+}
+
+function withoutDigest(url: string): string {
+  if (bodyDigest(url) === null) return url;
+  const [path = '', query = ''] = url.split('?', 2);
+  const kept = query.split('&').filter((pair) => !pair.startsWith(`${digestParameter}=`));
+  return kept.length === 0 ? path : `${path}?${kept.join('&')}`;
 }

@@ -16,6 +16,7 @@ export interface SignedRequest {
 export type VerifyLayer = 'signature' | 'timestamp';
 
 const refusalCodes = {
+  provider_unknown: 'this version has no such provider',
   credentials_invalid: 'no usable credential for this provider',
   signature_missing: 'the signature header is missing or empty',
   signature_repeated: 'the signature header was sent more than once',
@@ -37,11 +38,19 @@ export interface Refusal {
   readonly ok: false;
   readonly layer: VerifyLayer;
   readonly code: RefusalCode;
+  /** When it claims to have been signed, in ms since 1970; absent where nothing says so. */
+  readonly signedAtMs?: number;
   /** For people; never a value of the request, never a secret. */
   readonly detail: string;
 }
 
-export type Verdict = { readonly ok: true } | Refusal;
+export interface Accepted {
+  readonly ok: true;
+  /** The signed time in ms since 1970; absent where the provider signs none. */
+  readonly signedAtMs?: number;
+}
+
+export type Verdict = Accepted | Refusal;
 
 export const accepted: Verdict = { ok: true };
 

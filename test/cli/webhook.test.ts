@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { newTelnyxKey, telnyxPublicKey } from '../../cli/simulator/sign.js';
+import { newTelnyxKey, telnyxPublicKey } from '../ingest/signing.js';
 import { registerSimulateCommand } from '../../cli/simulate.js';
 import { registerWebhookCommands } from '../../cli/webhook.js';
 import { verifyDelivery } from '../../ingest/verify.js';
@@ -16,7 +16,7 @@ import { endpointId } from '../../schemas/ids.js';
 import {
   deliveriesFolder,
   endpointOf,
-  secrets,
+  secretsOf,
   storedDeliveries,
 } from '../ingest/stored-deliveries.js';
 
@@ -62,7 +62,7 @@ const ndjson = storedDeliveries.map((delivery) => ({
   url: delivery.url,
   headers: delivery.headers,
   rawBody: delivery.rawBody,
-  credentials: secrets[delivery.provider],
+  credentials: secretsOf(delivery.provider),
   now: delivery._signedAt,
 }));
 
@@ -211,7 +211,9 @@ describe('webhook send', () => {
 
 describe('simulate', () => {
   it('lists what is wrong with its options', async () => {
-    await expect(run(['simulate', '--to', 'vonage=http://127.0.0.1:9'])).rejects.toThrow('twilio=');
+    await expect(run(['simulate', '--to', 'nobody=http://127.0.0.1:9'])).rejects.toThrow(
+      'one of twilio',
+    );
     await expect(run(['simulate', '--to', 'twilio=http://127.0.0.1:9'])).rejects.toThrow(
       'authToken',
     );

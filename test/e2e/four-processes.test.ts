@@ -9,7 +9,7 @@ import type { CallView } from '../../schemas/call-state.js';
 import { tenantId, type EndpointId } from '../../schemas/ids.js';
 import type { CallItem, StatsItem, TimelineItem } from '../../schemas/live-frames.js';
 import {
-  secrets,
+  secretsOf,
   stored,
   storedDeliveries,
   type StoredDelivery,
@@ -57,7 +57,7 @@ class Tenant {
       const base = baseOf(delivery);
       if (endpoints.has(base)) continue;
       const { provider } = delivery;
-      endpoints.set(base, await cluster.endpoint(name, provider, secrets[provider], base));
+      endpoints.set(base, await cluster.endpoint(name, provider, secretsOf(provider), base));
     }
     const caller = { url: gateway.url, token: await cluster.key(name, 'operator') };
     const made = new Tenant(caller, endpoints);

@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { openInstallation } from '../../cli/installation.js';
-import { signTwilioForm } from '../../cli/simulator/sign.js';
+import { signTwilioForm } from '../ingest/signing.js';
 import { readConfig } from '../../runtime/config.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { createRegistryStore } from '../../runtime/registry-store.js';

@@ -11,7 +11,7 @@ import {
   type SimulatorReport,
   type SimulatorTarget,
 } from '../../cli/simulator/run.js';
-import { newTelnyxKey, telnyxPublicKey } from '../../cli/simulator/sign.js';
+import { newTelnyxKey, telnyxPublicKey } from '../ingest/signing.js';
 import { partitionOf } from '../../log/topics.js';
 import { messageIdOf } from '../../processors/message/identity.js';
 import { tenantId, type EndpointId } from '../../schemas/ids.js';
@@ -63,11 +63,12 @@ export class Traffic {
       const authToken = randomBytes(16).toString('hex');
       const twilio = await cluster.endpoint(tenant, 'twilio', { accountSid, authToken });
       const twilioUrl = `${url}/v1/webhooks/${twilio}`;
-      targets.push({ provider: 'twilio', url: twilioUrl, authToken, accountSid });
+      targets.push({ provider: 'twilio', url: twilioUrl, sender: { authToken, accountSid } });
       const privateKeyBase64 = newTelnyxKey();
       const publicKeyBase64 = telnyxPublicKey(privateKeyBase64);
       const telnyx = await cluster.endpoint(tenant, 'telnyx', { publicKeyBase64 });
-      targets.push({ provider: 'telnyx', url: `${url}/v1/webhooks/${telnyx}`, privateKeyBase64 });
+      const telnyxUrl = `${url}/v1/webhooks/${telnyx}`;
+      targets.push({ provider: 'telnyx', url: telnyxUrl, sender: { privateKeyBase64 } });
       endpoints.push(twilio, telnyx);
     }
     await until('the endpoints to be known', async () => {

@@ -222,7 +222,9 @@ describe('callers', () => {
     station.registry.endpoints.push({
       ...{ id: 'ep_AAAAAAAAAAAAAAAAAAAA', tenant, provider: 'twilio', name: 'main' },
       ...{ publicBaseUrl: 'https://hooks.example.com', allow: [], ratePerSecond: null },
-      credentials: [{ authToken: 'the-secret-of-the-endpoint' }],
+      credentials: [
+        { id: '1', value: { authToken: 'the-secret-of-the-endpoint' }, isRetiring: false },
+      ],
     } as never);
     expect((await station.get('/v1/endpoints', credential('tenant-0', 'viewer'))).status).toBe(403);
     const answer = await station.get('/v1/endpoints', credential('tenant-0', 'admin'));

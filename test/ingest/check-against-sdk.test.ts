@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { parse } from 'node:querystring';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { newTelnyxKey, signTelnyx, telnyxPublicKey } from '../../cli/simulator/sign.js';
+import { newTelnyxKey, signTelnyx, telnyxPublicKey } from './signing.js';
 import { checkDelivery } from '../../ingest/check.js';
 
 interface TwilioSdk {

@@ -1,9 +1,9 @@
 // `webhook check`: every stored delivery, and what an attacker or a broken proxy would make of it.
 
 import { describe, expect, it } from 'vitest';
-import { signTwilioForm } from '../../cli/simulator/sign.js';
+import { signTwilioForm } from './signing.js';
 import { checkDelivery, checkLine } from '../../ingest/check.js';
-import { secrets, stored, storedDeliveries, type StoredDelivery } from './stored-deliveries.js';
+import { secretsOf, stored, storedDeliveries, type StoredDelivery } from './stored-deliveries.js';
 
 type Line = Record<string, unknown>;
 
@@ -16,7 +16,7 @@ function line(delivery: StoredDelivery, change: Line = {}): Line {
     url,
     headers,
     rawBody,
-    credentials: secrets[provider],
+    credentials: secretsOf(provider),
     now: _signedAt,
     ...change,
   };
@@ -37,7 +37,10 @@ function withHeader(delivery: StoredDelivery, name: string, value: unknown): Lin
   return { headers: value === undefined ? headers : { ...headers, [name]: value } };
 }
 
-const signatureNames = { twilio: 'X-Twilio-Signature', telnyx: 'Telnyx-Signature-Ed25519' };
+const signatureNames: Readonly<Record<string, string>> = {
+  twilio: 'X-Twilio-Signature',
+  telnyx: 'Telnyx-Signature-Ed25519',
+};
 
 describe('a line', () => {
   it('of every stored delivery is accepted, with the body as text or in base64', () => {
@@ -120,12 +123,12 @@ describe('a line', () => {
   });
 
   it('takes several credentials while a rotation runs, in any order', () => {
-    const wrong = {
+    const wrong: Record<string, Record<string, string>> = {
       twilio: { authToken: 'other' },
       telnyx: { publicKeyBase64: 'A'.repeat(43) + '=' },
     };
     for (const delivery of [twilio, telnyx]) {
-      const both = [wrong[delivery.provider], secrets[delivery.provider]];
+      const both = [wrong[delivery.provider], secretsOf(delivery.provider)];
       expect(judged(delivery, { credentials: both }).accepted).toBe(true);
       expect(judged(delivery, { credentials: both.reverse() }).accepted).toBe(true);
       expect(judged(delivery, { credentials: [wrong[delivery.provider]] })).toMatchObject({
@@ -163,7 +166,7 @@ describe('a line', () => {
 });
 
 describe.each([twilio, twilioJson, telnyx])('a hostile variant of $file is refused', (delivery) => {
-  const name = signatureNames[delivery.provider];
+  const name = signatureNames[delivery.provider] ?? '';
   const signature = delivery.headers[name] ?? '';
   const isRefused = (change: Line, layer = 'signature'): void => {
     expect(judged(delivery, change)).toMatchObject({ accepted: false, layer });
@@ -226,7 +229,7 @@ describe('Twilio', () => {
       expect(judged(twilio, { url }).accepted).toBe(true);
     }
     const at8443 = twilio.url.replace('example.com', 'example.com:8443');
-    const signed = signTwilioForm(at8443, { A: '1' }, secrets.twilio['authToken'] ?? '');
+    const signed = signTwilioForm(at8443, { A: '1' }, secretsOf('twilio')['authToken'] ?? '');
     const change = { headers: signed.headers, rawBody: 'A=1' };
     expect(judged(twilio, { ...change, url: at8443 }).accepted).toBe(true);
     expect(judged(twilio, { ...change, url: twilio.url }).accepted).toBe(false);
@@ -263,7 +266,10 @@ describe('Twilio', () => {
   });
 
   it('refuses what another account signed with the same token', () => {
-    const credentials = { ...secrets.twilio, accountSid: 'AC00000000000000000000000000000009' };
+    const credentials = {
+      ...secretsOf('twilio'),
+      accountSid: 'AC00000000000000000000000000000009',
+    };
     for (const delivery of [twilio, twilioJson, twilioGet]) {
       expect(judged(delivery, { credentials })).toMatchObject({
         layer: 'signature',

@@ -20,6 +20,7 @@ import type { DeliveryContent, RecordedFact } from '../../schemas/facts.js';
 import { endpointId, tenantId } from '../../schemas/ids.js';
 import { deliveryPlace } from '../../schemas/sealed.js';
 import { recordingLogger, type LogLine } from './fixtures.js';
+import { live } from './stored-deliveries.js';
 
 export const authToken = 'fixture-token-of-nobody';
 export const publicBaseUrl = 'https://hooks.example.test';
@@ -39,7 +40,7 @@ export function endpoints(change: Partial<Endpoint> = {}): Endpoint[] {
       id: endpointId(twilioEndpoint),
       tenant: tenantId('acme'),
       provider: 'twilio',
-      credentials: [{ authToken }],
+      credentials: [live({ authToken })],
       ...change,
     },
     {
@@ -47,7 +48,7 @@ export function endpoints(change: Partial<Endpoint> = {}): Endpoint[] {
       id: endpointId(telnyxEndpoint),
       tenant: tenantId('globex'),
       provider: 'telnyx',
-      credentials: [{ publicKeyBase64: telnyxPublic.toString('base64') }],
+      credentials: [live({ publicKeyBase64: telnyxPublic.toString('base64') })],
       ...change,
     },
   ];

@@ -3,7 +3,10 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Endpoint } from '../../runtime/registry.js';
+import type { SimulatedAccount } from '../../cli/simulator/activity.js';
+import { simulatedProvider } from '../../cli/simulator/providers.js';
+import { providerNames } from '../../ingest/providers/registry.js';
+import type { Endpoint, LiveCredential } from '../../runtime/registry.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import { endpointId, tenantId } from '../../schemas/ids.js';
 import type { RawDelivery } from '../../schemas/stages.js';
@@ -26,11 +29,44 @@ export const deliveriesFolder = join(process.cwd(), 'test/fixtures/deliveries');
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(join(deliveriesFolder, file), 'utf8'));
 
-export const secrets = read('_secrets.json') as Record<ProviderName, Record<string, string>>;
+const allSecrets = read('_secrets.json') as Record<string, Record<string, string>>;
+
+/** The invented credentials the stored deliveries of a provider were signed with. */
+export function secretsOf(provider: ProviderName): Record<string, string> {
+  const found = allSecrets[provider];
+  if (found === undefined) throw new Error(`no stored credentials of ${provider}`);
+  return found;
+}
+
+/** What names an account beside its secret: the stored deliveries repeat it. */
+const accountNames: Readonly<Record<string, readonly string[]>> = {
+  twilio: ['accountSid'],
+  vonage: ['apiKey', 'applicationId'],
+  plivo: ['authId'],
+  livekit: ['apiKey'],
+};
+
+/** Fresh secrets for the account of the stored deliveries: to sign them anew, and to verify them by. */
+export function accountOf(provider: ProviderName): SimulatedAccount {
+  const { sender, endpoint } = simulatedProvider(provider).newAccount();
+  const stored = secretsOf(provider);
+  const names = Object.fromEntries(
+    (accountNames[provider] ?? []).map((name) => [name, stored[name] ?? '']),
+  );
+  return { sender: { ...sender, ...names }, endpoint: { ...endpoint, ...names } };
+}
+
+/** A credential as the registry hands it out. */
+export const live = (value: Readonly<Record<string, string>>, id = '1'): LiveCredential => ({
+  id,
+  value,
+  isRetiring: false,
+});
 
 export const storedDeliveries: readonly StoredDelivery[] = readdirSync(deliveriesFolder)
-  .filter((file) => /^(twilio|telnyx)-/.test(file))
-  .map((file) => ({ ...(read(file) as StoredDelivery), file }));
+  .filter((file) => file.endsWith('.json') && !file.startsWith('_'))
+  .map((file) => ({ ...(read(file) as StoredDelivery), file }))
+  .filter(({ provider }) => providerNames.includes(provider));
 
 export function stored(file: string): StoredDelivery {
   const found = storedDeliveries.find((delivery) => delivery.file === `${file}.json`);
@@ -42,7 +78,7 @@ export const publicBase = 'https://hooks.example.com';
 
 export function endpointOf(
   provider: ProviderName,
-  credentials: readonly Record<string, string>[] = [secrets[provider]],
+  credentials: readonly Record<string, string>[] = [secretsOf(provider)],
 ): Endpoint {
   return {
     id: endpointId('ep_0000000000000001'),
@@ -50,7 +86,7 @@ export function endpointOf(
     provider,
     name: provider,
     publicBaseUrl: publicBase,
-    credentials,
+    credentials: credentials.map((value, index) => live(value, String(credentials.length - index))),
     allow: [],
     ratePerSecond: null,
   };

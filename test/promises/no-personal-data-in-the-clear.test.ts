@@ -8,7 +8,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { openInstallation } from '../../cli/installation.js';
-import type { SignedWebhook } from '../../cli/simulator/sign.js';
+import type { SignedWebhook } from '../ingest/signing.js';
 import {
   newTelnyxKey,
   signTelnyx,
@@ -16,8 +16,10 @@ import {
   signTwilioForm,
   signTwilioGet,
   telnyxPublicKey,
-} from '../../cli/simulator/sign.js';
+} from '../ingest/signing.js';
+import type { SimulatedAccount } from '../../cli/simulator/activity.js';
 import { signAnew } from '../../cli/simulator/stored-delivery.js';
+import { providerNames } from '../../ingest/providers/registry.js';
 import { readConfig } from '../../runtime/config.js';
 import { silentLogger } from '../../runtime/logger.js';
 import type { Database } from '../../runtime/postgres.js';
@@ -26,7 +28,7 @@ import { tenantId, type EndpointId } from '../../schemas/ids.js';
 import { Cluster } from '../e2e/cluster.js';
 import { get, listCalls, listMessages, type Caller } from '../e2e/live.js';
 import { RawSocket } from '../gateway/station.js';
-import { storedDeliveries } from '../ingest/stored-deliveries.js';
+import { accountOf, storedDeliveries } from '../ingest/stored-deliveries.js';
 import { startKafka, type OwnKafka } from '../services/kafka.js';
 import { freshDirectory, startProduct, type Product } from '../services/product.js';
 import { until } from '../services/shared.js';
@@ -60,12 +62,30 @@ const people: readonly Person[] = [
 /** Who delivers where. */
 interface Site {
   readonly url: string;
-  readonly twilio: EndpointId;
-  readonly telnyx: EndpointId;
+  readonly endpoints: Readonly<Record<string, EndpointId>>;
 }
 
-const endpointUrl = (site: Site, provider: 'twilio' | 'telnyx'): string =>
-  `${site.url}/v1/webhooks/${site[provider]}`;
+const endpointUrl = (site: Site, provider: string): string =>
+  `${site.url}/v1/webhooks/${site.endpoints[provider] ?? ''}`;
+
+/** By provider: what its account signs with, and what its endpoint verifies with. */
+const accounts = new Map(
+  providerNames.map((provider): [string, SimulatedAccount] => {
+    if (provider === 'telnyx') {
+      const endpoint = { publicKeyBase64: telnyxPublicKey(privateKeyBase64) };
+      return [provider, { sender: { privateKeyBase64 }, endpoint }];
+    }
+    const account = { accountSid, authToken };
+    if (provider === 'twilio') return [provider, { sender: account, endpoint: account }];
+    return [provider, accountOf(provider)];
+  }),
+);
+
+/** What must be found nowhere; names of accounts and public keys may. */
+const secretsIn = ({ sender }: SimulatedAccount): readonly string[] =>
+  Object.entries(sender)
+    .filter(([name]) => /secret|token|key|pass/i.test(name) && !/^(apiKey)$/.test(name))
+    .map(([, value]) => value);
 
 const post = ({ method, url, headers, body }: SignedWebhook): Promise<Response> =>
   fetch(url, { method, headers, ...(method === 'GET' ? {} : { body: new Uint8Array(body) }) });
@@ -207,7 +227,7 @@ function collectFiles(search: Search, what: string, directory: string): number {
   return files;
 }
 
-const needles = needlesOf(people, storedDeliveries, [authToken, privateKeyBase64]);
+const needles = needlesOf(people, storedDeliveries, [...accounts.values()].flatMap(secretsIn));
 
 describe('on Kafka, with the roles as processes', () => {
   let kafka: OwnKafka;
@@ -223,11 +243,10 @@ describe('on Kafka, with the roles as processes', () => {
     kafka = await startKafka();
     const env = { TRUNKLINE_LOG_LEVEL: 'debug', TRUNKLINE_APPEND_TIMEOUT: '400ms' };
     cluster = await Cluster.open({ name: 'promise-9', brokers: [kafka.broker], env });
-    const telnyx = { publicKeyBase64: telnyxPublicKey(privateKeyBase64) };
-    const endpoints = {
-      twilio: await cluster.endpoint('acme', 'twilio', { accountSid, authToken }),
-      telnyx: await cluster.endpoint('acme', 'telnyx', telnyx),
-    };
+    const endpoints: Record<string, EndpointId> = {};
+    for (const [provider, { endpoint }] of accounts) {
+      endpoints[provider] = await cluster.endpoint('acme', provider, endpoint);
+    }
     const keys = [await cluster.key('acme', 'viewer'), await cluster.key('acme', 'operator')];
     processes = await Promise.all([
       cluster.start('ingest', { data: ingestData }),
@@ -236,7 +255,7 @@ describe('on Kafka, with the roles as processes', () => {
       cluster.start('gateway'),
     ]);
     const [ingest, , , gateway] = processes;
-    site = { url: ingest?.url ?? '', ...endpoints };
+    site = { url: ingest?.url ?? '', endpoints };
     viewer = { url: gateway?.url ?? '', token: keys[0] ?? '' };
     operator = { url: gateway?.url ?? '', token: keys[1] ?? '' };
   });
@@ -247,11 +266,11 @@ describe('on Kafka, with the roles as processes', () => {
   });
 
   test('people call and write, and a viewer sees them masked only', async () => {
-    const credentials = { twilio: { authToken }, telnyx: { privateKeyBase64 } };
     for (const delivery of storedDeliveries) {
       const { provider } = delivery;
       const url = endpointUrl(site, provider);
-      await accepted(signAnew(delivery, url, credentials[provider], Date.now()), delivery.file);
+      const sender = accounts.get(provider)?.sender ?? {};
+      await accepted(signAnew(delivery, url, sender, Date.now()), delivery.file);
     }
     const socket = await watch(viewer);
     await sendPeople(site, 'a');
@@ -376,7 +395,8 @@ describe('on the embedded default', () => {
     });
     const { key } = await store.addKey({ tenant, role: 'viewer', name: 'v', expiresAt: null });
     const viewer = { url: product.url, token: key };
-    const site = { url: product.url, twilio: twilio.id, telnyx: telnyx.id };
+    const endpoints = { twilio: twilio.id, telnyx: telnyx.id };
+    const site = { url: product.url, endpoints };
     await until('the key and the endpoints to be known', async () => {
       const asked = [twilio, telnyx].map(({ id }) =>
         fetch(`${product.url}/v1/webhooks/${id}`, { method: 'POST' }),

@@ -4,8 +4,9 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import type { SimulatedAccount } from '../../cli/simulator/activity.js';
 import { signAnew } from '../../cli/simulator/stored-delivery.js';
-import { newTelnyxKey, telnyxPublicKey } from '../../cli/simulator/sign.js';
+import { providerNames } from '../../ingest/providers/registry.js';
 import { partitionOf } from '../../log/topics.js';
 import { asTenant } from '../../runtime/postgres.js';
 import { createLocalTokens } from '../../runtime/tokens.js';
@@ -14,16 +15,14 @@ import type { ProviderName } from '../../schemas/facts.js';
 import { Cluster } from '../e2e/cluster.js';
 import { get, listCalls, listMessages, type Caller } from '../e2e/live.js';
 import { RawSocket } from '../gateway/station.js';
-import { storedDeliveries } from '../ingest/stored-deliveries.js';
+import { accountOf, storedDeliveries } from '../ingest/stored-deliveries.js';
 import type { Product } from '../services/product.js';
 import { until } from '../services/shared.js';
 
-const accountSid = 'AC0123456789abcdef0123456789abcdef';
-
 interface Tenant {
   readonly name: string;
-  readonly endpoints: Readonly<Record<ProviderName, EndpointId>>;
-  readonly credentials: Readonly<Record<ProviderName, Readonly<Record<string, string>>>>;
+  readonly endpoints: ReadonlyMap<ProviderName, EndpointId>;
+  readonly accounts: ReadonlyMap<ProviderName, SimulatedAccount>;
   readonly operator: Caller;
 }
 
@@ -61,21 +60,20 @@ function samePartition(partitions: number): readonly [string, string] {
 }
 
 async function makeTenant(name: string): Promise<Tenant> {
-  const authToken = `the-auth-token-of-${name}`;
-  const privateKeyBase64 = newTelnyxKey();
-  const publicKeyBase64 = telnyxPublicKey(privateKeyBase64);
-  const endpoints = {
-    twilio: await cluster.endpoint(name, 'twilio', { accountSid, authToken }),
-    telnyx: await cluster.endpoint(name, 'telnyx', { publicKeyBase64 }),
-  };
+  const endpoints = new Map<ProviderName, EndpointId>();
+  const accounts = new Map<ProviderName, SimulatedAccount>();
+  for (const provider of providerNames) {
+    const account = accountOf(provider);
+    accounts.set(provider, account);
+    endpoints.set(provider, await cluster.endpoint(name, provider, account.endpoint));
+  }
   const operator = { url: gateway.url, token: await cluster.key(name, 'operator') };
   await until('the endpoints and the key to be known', async () => {
-    const asked = Object.values(endpoints).map((id) => fetch(urlOf(id), { method: 'POST' }));
+    const asked = [...endpoints.values()].map((id) => fetch(urlOf(id), { method: 'POST' }));
     const known = (await Promise.all(asked)).every(({ status }) => status !== 404);
     return known && (await get(operator, '/v1/calls')).ok;
   });
-  const credentials = { twilio: { authToken }, telnyx: { privateKeyBase64 } };
-  return { name, endpoints, credentials, operator };
+  return { name, endpoints, accounts, operator };
 }
 
 const urlOf = (endpoint: EndpointId): string => `${ingest.url}/v1/webhooks/${endpoint}`;
@@ -87,8 +85,9 @@ async function deliver(
   stored: (typeof storedDeliveries)[number],
 ): Promise<number> {
   const { provider } = stored;
-  const url = urlOf(receiver.endpoints[provider]);
-  const signed = signAnew(stored, url, signer.credentials[provider], Date.now());
+  const [endpoint, account] = [receiver.endpoints.get(provider), signer.accounts.get(provider)];
+  if (endpoint === undefined || account === undefined) throw new Error(`no ${provider}`);
+  const signed = signAnew(stored, urlOf(endpoint), account.sender, Date.now());
   const { method, headers, body } = signed;
   const content = method === 'GET' ? {} : { body: new Uint8Array(body) };
   const answer = await fetch(signed.url, { method, headers, ...content });

@@ -85,7 +85,9 @@ describe('the registry', () => {
         provider: 'twilio',
         name: 'main line',
         publicBaseUrl: 'https://hooks.example.com',
-        credentials: [{ authToken: 'first-token' }],
+        credentials: [
+          { id: expect.any(String), value: { authToken: 'first-token' }, isRetiring: false },
+        ],
         allow: ['203.0.113.0/24'],
         ratePerSecond: 50,
       });
@@ -119,12 +121,14 @@ describe('the registry', () => {
     const { id } = await store.addEndpoint(endpoint);
     await store.rotateEndpoint(id, { authToken: 'second-token' }, hourMs);
     await registry.refresh();
-    expect(registry.endpoint(id)?.credentials).toEqual([
-      { authToken: 'second-token' },
-      { authToken: 'first-token' },
+    const tokens = () =>
+      registry.endpoint(id)?.credentials.map(({ value, isRetiring }) => ({ ...value, isRetiring }));
+    expect(tokens()).toEqual([
+      { authToken: 'second-token', isRetiring: false },
+      { authToken: 'first-token', isRetiring: true },
     ]);
     offsetMs = hourMs + 1_000;
-    expect(registry.endpoint(id)?.credentials).toEqual([{ authToken: 'second-token' }]);
+    expect(tokens()).toEqual([{ authToken: 'second-token', isRetiring: false }]);
     offsetMs = 0;
     await expect(store.rotateEndpoint(id, { authToken: 'x' }, 30 * 24 * hourMs)).rejects.toThrow(
       /7 days/,

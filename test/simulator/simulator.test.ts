@@ -15,7 +15,7 @@ import {
   type SimulatorOptions,
   type SimulatorTarget,
 } from '../../cli/simulator/run.js';
-import { newTelnyxKey, telnyxPublicKey } from '../../cli/simulator/sign.js';
+import { newTelnyxKey, telnyxPublicKey } from '../ingest/signing.js';
 import { mapDelivery } from '../../ingest/providers/registry.js';
 import { verifyDelivery } from '../../ingest/verify.js';
 import type { Endpoint } from '../../runtime/registry.js';
@@ -64,7 +64,7 @@ const server = createServer((request, response) => {
       correlationId: 'test',
     };
     const endpoint: Endpoint = {
-      ...endpointOf(provider, [credentials[provider]]),
+      ...endpointOf(provider, [credentials[provider] ?? {}]),
       publicBaseUrl: base,
     };
     const outcome = verifyDelivery(raw, endpoint, Date.now());
@@ -93,8 +93,12 @@ beforeEach(() => {
 
 function targets(): [SimulatorTarget, SimulatorTarget] {
   return [
-    { provider: 'twilio', url: `${base}/v1/webhooks/twilio`, authToken, accountSid },
-    { provider: 'telnyx', url: `${base}/v1/webhooks/telnyx`, privateKeyBase64: telnyxKey },
+    { provider: 'twilio', url: `${base}/v1/webhooks/twilio`, sender: { authToken, accountSid } },
+    {
+      provider: 'telnyx',
+      url: `${base}/v1/webhooks/telnyx`,
+      sender: { privateKeyBase64: telnyxKey },
+    },
   ];
 }
 
@@ -224,8 +228,7 @@ describe('the simulator', () => {
     const closed: SimulatorTarget = {
       provider: 'twilio',
       url: 'http://127.0.0.1:9/v1/webhooks/x',
-      authToken,
-      accountSid,
+      sender: { authToken, accountSid },
     };
     const report = await runSimulator(options({ calls: 2, targets: [closed] }), never);
     expect(report.refused).toEqual({ error: report.sent });

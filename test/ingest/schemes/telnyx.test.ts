@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import nacl from 'tweetnacl';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { newTelnyxKey, signTelnyx, telnyxPublicKey } from '../../../cli/simulator/sign.js';
+import { newTelnyxKey, signTelnyx, telnyxPublicKey } from '../signing.js';
 import { verifyEd25519Timestamp } from '../../../ingest/schemes/ed25519-timestamp.js';
 import type { SignedRequest } from '../../../ingest/schemes/scheme.js';
 

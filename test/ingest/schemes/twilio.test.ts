@@ -4,12 +4,7 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  signTwilioBody,
-  signTwilioForm,
-  signTwilioGet,
-  signTwilioJson,
-} from '../../../cli/simulator/sign.js';
+import { signTwilioBody, signTwilioForm, signTwilioGet, signTwilioJson } from '../signing.js';
 import { parseForm, signedFields } from '../../../ingest/schemes/form.js';
 import { signUrl, verifyFormUrl } from '../../../ingest/schemes/hmac-sha1-form-url.js';
 import { verifyUrlBodyDigest } from '../../../ingest/schemes/hmac-sha1-url-body-digest.js';

@@ -1,0 +1,21 @@
+// Simulator: what can happen at each provider. A provider's scenarios are a file of their own and a line here.
+
+import { TrunklineError } from '../../runtime/errors.js';
+import type { ProviderName } from '../../schemas/facts.js';
+import type { SimulatedProvider } from './activity.js';
+import { simulatedTelnyx } from './telnyx-scenarios.js';
+import { simulatedTwilio } from './twilio-scenarios.js';
+
+/** Every provider that can be played. */
+export const simulatedProviders: readonly SimulatedProvider[] = [
+  simulatedTwilio, //
+  simulatedTelnyx,
+];
+
+/** Throws `provider_unknown` for one that cannot be played. */
+export function simulatedProvider(name: ProviderName): SimulatedProvider {
+  const found = simulatedProviders.find(({ provider }) => provider === name);
+  if (found !== undefined) return found;
+  const names = simulatedProviders.map(({ provider }) => provider).join(', ');
+  throw new TrunklineError('provider_unknown', `the simulator plays one of ${names}`);
+}
