@@ -4,17 +4,38 @@
 import { loadavg } from 'node:os';
 
 import { measureFanOut } from './fan-out.js';
+import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
 import { measureMemory } from './memory.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
+import { measureStages } from './stage-costs.js';
 import { measureStations } from './stations.js';
+
+/** What can be measured, in the order of a run. */
+const scenarios: readonly Scenario[] = [
+  { benches: [1], measure: measureIngest },
+  { benches: [2, 3], measure: measureStations },
+  { benches: [4], measure: measureFanOut },
+  { benches: [5], measure: measureLatency },
+  { benches: [6], measure: measureMemory },
+  { benches: [11], measure: measureStages },
+];
+
+interface Scenario {
+  /** Their numbers in docs/benchmarks.md. */
+  readonly benches: readonly number[];
+  readonly measure: (setting: Setting, wanted: ReadonlySet<number>) => Promise<readonly Row[]>;
+  /** Only when asked for by number. */
+  readonly isLong?: boolean;
+}
 
 const args = process.argv.slice(2);
 const nameAt = args.indexOf('--name');
 const quick = args.includes('--quick');
-const numbers = args.filter((arg) => /^[1-6]$/.test(arg)).map(Number);
-const chosen = new Set(numbers.length === 0 ? [1, 2, 3, 4, 5, 6] : numbers);
+const numbers = args.filter((arg, at) => /^\d+$/.test(arg) && at !== nameAt + 1).map(Number);
+const usual = scenarios.filter(({ isLong }) => isLong !== true).flatMap(({ benches }) => benches);
+const chosen = new Set(numbers.length === 0 ? usual : numbers);
 const name = nameAt < 0 ? (quick ? 'quick' : 'bench') : (args[nameAt + 1] ?? 'bench');
 
 const size = quick
@@ -32,13 +53,6 @@ const rows: Row[] = [];
 const ending = (): void => void setting.close().finally(() => process.exit(1));
 process.on('SIGINT', ending);
 process.on('SIGTERM', ending);
-
-const scenarios = [
-  { benches: [1, 2, 3], measure: measureStations },
-  { benches: [4], measure: measureFanOut },
-  { benches: [5], measure: measureLatency },
-  { benches: [6], measure: measureMemory },
-] as const;
 
 try {
   for (const { benches, measure } of scenarios) {

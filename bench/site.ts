@@ -9,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { freePort } from '../test/services/shared.js';
-import { cpuSeconds, residentMb } from './measure.js';
+import { cpuSeconds, profileFlags, residentMb } from './measure.js';
 import type { Target } from './traffic.js';
 
 const run = promisify(execFile);
@@ -138,22 +138,10 @@ export async function startRoles(site: Site, roles: string): Promise<Roles> {
   };
 }
 
-/**
- * For looking closer: BENCH_NODE holds flags of Node for every process of the product; with
- * BENCH_PROFILE=<directory> (and BENCH_HEAP=1) each leaves a CPU (heap) profile there.
- */
+/** Flags of Node for every process of the product: BENCH_NODE, and those of a profile. */
 function nodeFlags(roles: string): readonly string[] {
   const flags = (process.env['BENCH_NODE'] ?? '').split(' ').filter((flag) => flag !== '');
-  const directory = process.env['BENCH_PROFILE'] ?? '';
-  if (directory === '') return flags;
-  const kind = process.env['BENCH_HEAP'] === '1' ? 'heap' : 'cpu';
-  const name = `${roles.replaceAll(',', '+')}-${Date.now()}.${kind}profile`;
-  return [
-    ...flags,
-    `--${kind}-prof`,
-    `--${kind}-prof-dir=${directory}`,
-    `--${kind}-prof-name=${name}`,
-  ];
+  return [...flags, ...profileFlags(roles)];
 }
 
 async function ready(child: ChildProcess, port: number, roles: string): Promise<void> {

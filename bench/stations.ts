@@ -1,43 +1,19 @@
-// Bench 1 to 3: the same deliveries, station by station. Ingest takes them, processors decide on what ingest
+// Bench 2 and 3: the same deliveries, station by station. Ingest takes them, processors decide on what ingest
 // wrote, projections write what processors decided; beside each of them the bare way, round by round.
 
 import { setTimeout as pause } from 'node:timers/promises';
 
-import { openKafkaLog } from '../log/kafka.js';
-import type { EventLog } from '../log/event-log.js';
-import { partitionOf } from '../log/topics.js';
-import { createLogger } from '../runtime/logger.js';
-import { openDatabase, type Database } from '../runtime/postgres.js';
-import { tenantId } from '../schemas/ids.js';
 import { freshDatabase } from '../test/services/postgres.js';
-import { closedLoop } from './http-load.js';
-import { cpuSeconds, median, type Part } from './measure.js';
+import { median, type Part } from './measure.js';
 import type { Row } from './report.js';
 import type { Setting } from './setting.js';
-import { openDoor, tenant, type Door, type Roles, type Site } from './site.js';
-import { twilioTraffic } from './traffic.js';
+import type { Roles } from './site.js';
+import { costText, openStage, take, type Cost, type Stage } from './stage.js';
 
-/** Events per second, and CPU microseconds per event. */
-export interface Cost {
-  readonly rate: number;
-  readonly cpuUs: number;
-}
-
-interface Stage {
-  readonly setting: Setting;
-  readonly site: Site;
-  readonly door: Door;
-  readonly log: EventLog;
-  readonly database: Database;
-  readonly partition: number;
-  readonly broker: string;
-}
-
-const connections = 64;
 /** Of each backlog the first third warms up and is not measured. */
 const warm = 1 / 3;
 
-/** Measures the benches wanted; the others of the three only prepare for them. */
+/** Measures the benches wanted; the stations before them only prepare for them. */
 export async function measureStations(
   setting: Setting,
   wanted: ReadonlySet<number>,
@@ -45,22 +21,18 @@ export async function measureStations(
   const stage = await openStage(setting);
   const { size, note } = setting;
   const ingest = await setting.roles(stage.site, 'ingest');
-  const bare = wanted.has(1) ? await bareIngest(stage) : null;
   const rawUrl = wanted.has(3) ? await rawDatabase(setting) : null;
   const found: Record<number, { ours: Cost[]; bare: Cost[] }> = {};
-  const add = (bench: number, ours: Cost, other: Cost | null): void => {
+  const add = (bench: number, ours: Cost, other: Cost): void => {
     const list = (found[bench] ??= { ours: [], bare: [] });
     list.ours.push(ours);
-    if (other !== null) list.bare.push(other);
-    note(`(${bench}) ${text(ours)}${other === null ? '' : ` beside ${text(other)}`}`);
+    list.bare.push(other);
+    note(`(${bench}) ${costText(ours)} beside ${costText(other)}`);
   };
   await take(stage, ingest, 2_000);
-  if (bare !== null) await take(stage, bare, 2_000);
   for (let round = 0; round < size.rounds; round += 1) {
     const deliveries = await stage.log.bounds('deliveries', stage.partition);
-    const cost = await take(stage, ingest, size.deliveries);
-    if (bare !== null) add(1, cost, await take(stage, bare, size.deliveries));
-    if (!wanted.has(2) && !wanted.has(3)) continue;
+    await take(stage, ingest, size.deliveries);
     const events = await stage.log.bounds('events', stage.partition);
     const decided = await process_(stage, events.next + size.deliveries);
     if (wanted.has(2)) add(2, decided, await folded(stage, deliveries.next, size.deliveries));
@@ -70,52 +42,6 @@ export async function measureStations(
   return Object.entries(found).flatMap(([bench, { ours, bare: others }]) =>
     rowsOf(Number(bench), ours, others),
   );
-}
-
-async function openStage(setting: Setting): Promise<Stage> {
-  const broker = await setting.broker();
-  const site = await setting.kafkaSite();
-  const door = await openDoor(site);
-  const log = await openKafkaLog({
-    ...{ brokers: [broker], clientId: 'bench', prefix: site.prefix, partitions: 8 },
-    ...{ replication: 1, minIsr: 1, sessionTimeoutMs: 10_000, rawRetentionMs: 30 * 86_400_000 },
-    logger: createLogger({ level: 'error' }),
-  });
-  const database = openDatabase({
-    url: site.databaseUrl ?? '',
-    max: 1,
-    applicationName: 'bench',
-  });
-  setting.onEnd(async () => {
-    await log.close();
-    await database.end();
-  });
-  const partition = partitionOf(tenantId(tenant), log.partitions);
-  return { setting, site, door, log, database, partition, broker };
-}
-
-interface Server {
-  readonly pid: number;
-  readonly port: number;
-}
-
-async function bareIngest({ setting, broker, door }: Stage): Promise<Server> {
-  const [topic] = await setting.topics('deliveries');
-  const { authToken, publicUrl } = door.target;
-  const part = setting.part('bare/ingest', { brokers: [broker], topic, authToken, publicUrl });
-  return { pid: part.pid, port: Number((await part.next())['port']) };
-}
-
-/** (1) As fast as the connections go: each sends the next request once it has its answer. */
-async function take({ door }: Stage, server: Server | Roles, count: number): Promise<Cost> {
-  const requests = twilioTraffic(door.target, count).map(({ bytes }) => bytes);
-  const before = cpuSeconds(server.pid);
-  const { seconds, notAccepted } = await closedLoop(server.port, requests, connections);
-  if (notAccepted > 0) throw new Error(`${notAccepted} deliveries were not accepted`);
-  return {
-    rate: count / seconds,
-    cpuUs: ((cpuSeconds(server.pid) - before) * 1e6) / count,
-  };
 }
 
 /** (2) A fresh processor process on the backlog. */
@@ -205,10 +131,7 @@ async function progress(roles: Roles, { total, left }: Backlog): Promise<Cost> {
   throw new Error('the backlog was not worked off within a minute');
 }
 
-const text = ({ rate, cpuUs }: Cost): string => `${Math.round(rate)}/s, ${Math.round(cpuUs)} µs`;
-
 const titles: Readonly<Record<number, { readonly name: string; readonly atLeast: number }>> = {
-  1: { name: 'ingest beside uWS + HMAC + batched kafkajs', atLeast: 0.7 },
   2: { name: 'processors beside the pure fold', atLeast: 0.4 },
   3: { name: 'projections beside raw unnest + mark', atLeast: 0.7 },
 };

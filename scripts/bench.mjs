@@ -13,13 +13,12 @@ const out = join(root, '.cache', 'bench');
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-const parts = ['ingest', 'processor', 'gateway', 'fold', 'rows'].map((name) => `bare/${name}`);
+const bare = ['ingest', 'fastify', 'processor', 'gateway', 'fold', 'rows'];
+const parts = ['sockets', 'stages', ...bare.map((name) => `bare/${name}`)];
 await build({
   entryPoints: {
     trunkline: join(root, 'cli/trunkline.ts'),
-    ...Object.fromEntries(
-      ['run', 'sockets', ...parts].map((name) => [name, join(root, `bench/${name}.ts`)]),
-    ),
+    ...Object.fromEntries(['run', ...parts].map((name) => [name, join(root, `bench/${name}.ts`)])),
   },
   outdir: out,
   bundle: true,
