@@ -1,6 +1,7 @@
 // The Kafka log, topics: makes those that are missing and checks those that are there. Comes in: the
 // wanted settings. Goes out: nothing, or a `topic_settings` error that says what to do.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import { TrunklineError } from '../runtime/errors.js';
 import type { TopicSettings } from './topics.js';
@@ -14,7 +15,7 @@ export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[
   const missing = wanted.filter(({ name }) => !present.has(name));
   if (missing.length > 0) {
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       timeout: 15_000,
       topics: missing.map(({ name, partitions, replication, config }) => ({
         topic: name,
@@ -23,10 +24,37 @@ export async function ensureTopics(admin: Admin, wanted: readonly TopicSettings[
         configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
       })),
     });
+    await untilLed(
+      admin,
+      missing.map(({ name }) => name),
+    );
   }
   const faults = await findFaults(admin, wanted);
   if (faults.length > 0) throw new TrunklineError('topic_settings', faults.join('\n'));
 }
+
+const leadersWithinMs = 15_000;
+
+/**
+ * Waits until the broker knows the topics and each partition has a leader. kafkajs's own wait gives up
+ * at once when the broker that is asked has not heard of a topic that the controller has just made.
+ */
+async function untilLed(admin: Admin, names: readonly string[]): Promise<void> {
+  const deadline = performance.now() + leadersWithinMs;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [...names] });
+      return;
+    } catch (thrown) {
+      if (!isRetriable(thrown) || performance.now() > deadline) throw thrown;
+      await delay(Math.min(1000, 25 * 2 ** attempt));
+    }
+  }
+}
+
+/** As kafkajs marks protocol errors that pass by themselves (UNKNOWN_TOPIC_OR_PARTITION, no leader yet). */
+const isRetriable = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'retriable' in thrown && thrown.retriable === true;
 
 async function findFaults(admin: Admin, wanted: readonly TopicSettings[]): Promise<string[]> {
   const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ name }) => name) });
