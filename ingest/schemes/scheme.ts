@@ -27,9 +27,10 @@ const refusalCodes = {
   form_too_wide: 'more form fields than this provider sends',
   body_not_signed: 'nothing in this request binds its body to the signature',
   body_digest_mismatch: 'the body is not the one whose digest was signed',
+  message_id_missing: 'the header of the message id, which is signed too, is missing or empty',
   account_mismatch: 'signed, but by another account than the one configured',
   timestamp_missing: 'the signed time is missing or empty',
-  timestamp_malformed: 'the signed time is not a number of unix seconds',
+  timestamp_malformed: 'the signed time is not a whole number in the unit this provider sends',
   timestamp_stale: 'signed too long ago',
   timestamp_future: 'signed too far in the future',
 } as const;
