@@ -4,7 +4,7 @@ import { render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 
 import type { CallDetailItem, CallItem } from '../../schemas/live-frames.js';
-import { ActiveCalls, EndedCalls, Tiles } from './board.js';
+import { ActiveCalls, EndedCalls, Providers, Tiles } from './board.js';
 import { LiveClient, type LinkState, type LiveSubscription } from './client.js';
 import { wallTime } from './format.js';
 import { findSession, type Session } from './session.js';
@@ -27,15 +27,18 @@ function Live({ session }: { readonly session: Session }) {
   const calls = useItems(useMemo(() => client.subscribe('calls'), [client]));
   const now = useClock();
   const [chosen, setChosen] = useState<string | null>(null);
-  const list = [...calls.values()].filter((call) => call.mergedInto === null);
+  const [provider, setProvider] = useState<string | null>(null);
+  const all = [...calls.values()].filter((call) => call.mergedInto === null);
+  const list = provider === null ? all : all.filter((call) => call.provider === provider);
   const table = { calls: list, now, chosen, onChoose: setChosen };
   return (
     <div class="shell">
       <Header link={link} demo={session.demo} />
       <Tiles calls={list} />
+      <Providers calls={all} chosen={provider} onChoose={setProvider} />
       <main class={chosen === null ? 'columns' : 'columns open'}>
         <div>
-          {list.length === 0 && link.status === 'live' ? (
+          {all.length === 0 && link.status === 'live' ? (
             <Empty />
           ) : (
             <>

@@ -2,7 +2,7 @@
 
 import type { CallItem, TimelineItem } from '../../schemas/live-frames.js';
 import { Status } from './board.js';
-import { callSpan, causeWords, statusWords, wallTime } from './format.js';
+import { callSpan, causeWords, providerWords, statusWords, wallTime } from './format.js';
 
 interface PanelProps {
   readonly call: CallItem;
@@ -31,7 +31,7 @@ export function CallPanel({ call, entries, loading, now, onClose }: PanelProps) 
         <dd>{call.to?.masked ?? '–'}</dd>
         <dt>Provider</dt>
         <dd>
-          {call.provider}
+          {providerWords(call.provider)}
           {call.direction === null ? '' : `, ${call.direction}`}
         </dd>
         <dt>Legs</dt>
