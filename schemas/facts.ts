@@ -72,7 +72,10 @@ interface FactBase {
 /** A fact about one leg of a call. */
 export interface CallFact extends FactBase {
   readonly kind: 'call';
-  /** The provider's id of the leg this fact is about. */
+  /**
+   * The provider's id of the leg this fact is about. Where it tells of the whole call and names no leg
+   * (a recording of a conversation): the session's id, and `sessionRef` is the same.
+   */
   readonly legRef: string;
   /** The provider's id of the leg that caused this one (Twilio ParentCallSid). */
   readonly parentRef: string | null;
