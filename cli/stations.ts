@@ -5,6 +5,7 @@ import { createHmac } from 'node:crypto';
 
 import { runGateway, type GatewayDeps } from '../gateway/main.js';
 import { runIngest } from '../ingest/main.js';
+import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import { evolver } from '../processors/evolver.js';
@@ -123,6 +124,7 @@ function gatewayTask(shared: Shared): Task {
     ...{ log, codec, database, keyRing, registry, tokens, httpServer, logger, metrics, version },
     clock: systemClock,
     versions: servedVersions(),
+    providers: providerItems(),
     cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),
     ringEvents: config.TRUNKLINE_RING_EVENTS,
     metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
@@ -140,6 +142,21 @@ function originsOf({ TRUNKLINE_ORIGINS, TRUNKLINE_PUBLIC_URL }: Config): readonl
     ? TRUNKLINE_ORIGINS
     : [...TRUNKLINE_ORIGINS, new URL(TRUNKLINE_PUBLIC_URL).origin];
 }
+
+/** The providers of this program, as the gateway tells them. */
+const providerItems = (): GatewayDeps['providers'] =>
+  providerNames.map((name) => {
+    const { guide, addressRanges } = providerOf(name);
+    const { title, covers, verified, judgedBy } = guide;
+    return {
+      name,
+      title,
+      covers: [...covers],
+      verified,
+      judgedBy,
+      addressRanges: [...addressRanges],
+    };
+  });
 
 /** Which version of each read model is served: the one that this program projects. */
 function servedVersions(): GatewayDeps['versions'] {

@@ -18,6 +18,7 @@ import { callRoutes, type ListDeps } from './routes/calls.js';
 import { endpointRoute } from './routes/endpoints.js';
 import { eventRoute } from './routes/events.js';
 import { messageRoute } from './routes/messages.js';
+import { providerRoute, type ProviderItem } from './routes/providers.js';
 import { statsRoute } from './routes/stats.js';
 import { systemRoutes, type SystemDeps } from './routes/system.js';
 import { ticketRoute } from './routes/tickets.js';
@@ -28,6 +29,7 @@ export interface RouteDeps {
   readonly list: ListDeps;
   readonly router: RouterDeps;
   readonly registry: Registry;
+  readonly providers: readonly ProviderItem[];
   readonly stream: Stream;
   readonly system: SystemDeps;
 }
@@ -38,6 +40,7 @@ export const routesOf = (deps: RouteDeps): readonly Route[] => [
   messageRoute(deps.list),
   statsRoute(deps.list),
   endpointRoute(deps.registry),
+  providerRoute(deps.providers),
   eventRoute(deps.stream),
   ticketRoute(deps.router.authenticator),
   ...systemRoutes(deps.system),

@@ -1,15 +1,8 @@
 // The live board: tiles, active calls, lately ended calls. In: calls and the clock. Out: a choice.
 
 import type { CallItem } from '../../schemas/live-frames.js';
-import {
-  callSpan,
-  causeWords,
-  clockSpan,
-  isEnded,
-  providerWords,
-  statusWords,
-  wallTime,
-} from './format.js';
+import { callSpan, causeWords, clockSpan, isEnded, statusWords, wallTime } from './format.js';
+import { ProviderTitle } from './providers.js';
 
 const shownEnded = 25;
 
@@ -43,35 +36,6 @@ export function Status({ call }: { readonly call: CallItem }) {
       {statusWords[call.status]}
       {call.inferred && <span class="tag">inferred</span>}
     </span>
-  );
-}
-
-interface ProvidersProps {
-  readonly calls: readonly CallItem[];
-  /** Null: all of them. */
-  readonly chosen: string | null;
-  readonly onChoose: (provider: string | null) => void;
-}
-
-/** A button a provider, to see its calls alone; nothing where there is only one. */
-export function Providers({ calls, chosen, onChoose }: ProvidersProps) {
-  const names = [...new Set(calls.map(({ provider }) => provider))].sort();
-  if (names.length < 2) return null;
-  const active = (provider: string | null) =>
-    calls.filter((call) => !isEnded(call) && (provider ?? call.provider) === call.provider).length;
-  return (
-    <nav class="providers" aria-label="Providers">
-      {[null, ...names].map((name) => (
-        <button
-          key={name ?? ''}
-          aria-pressed={name === chosen}
-          onClick={() => onChoose(name)}
-          title="active calls of this provider"
-        >
-          {name === null ? 'All providers' : providerWords(name)} <small>{active(name)}</small>
-        </button>
-      ))}
-    </nav>
   );
 }
 
@@ -110,7 +74,9 @@ export function ActiveCalls({ calls, now, chosen, onChoose }: TableProps) {
             {active.map((call) => (
               <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
                 <td class="hide-small hide-open">{call.direction ?? '–'}</td>
-                <td class="hide-small hide-open">{providerWords(call.provider)}</td>
+                <td class="hide-small hide-open">
+                  <ProviderTitle name={call.provider} />
+                </td>
                 <td class="hide-small right">{clockSpan(Date.parse(call.enteredAt), now)}</td>
                 <td class="right">{callSpan(call, now)}</td>
               </Row>
@@ -150,7 +116,9 @@ export function EndedCalls({ calls, now, chosen, onChoose }: TableProps) {
         <tbody>
           {ended.map((call) => (
             <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
-              <td class="hide-small hide-open">{providerWords(call.provider)}</td>
+              <td class="hide-small hide-open">
+                <ProviderTitle name={call.provider} />
+              </td>
               <td class="hide-small">{causeWords(call)}</td>
               <td class="hide-small right">
                 {call.endedAt === null ? '' : wallTime(call.endedAt)}

@@ -39,17 +39,3 @@ export function callSpan(call: CallItem, nowMs: number): string {
 /** Why a call is where it is, in a few words. */
 export const causeWords = (call: CallItem): string =>
   (call.cause ?? call.reason ?? '').replaceAll('_', ' ');
-
-/** Providers whose name is not simply its first letter raised. */
-const spelled: Readonly<Record<string, string>> = {
-  callrail: 'CallRail',
-  elevenlabs: 'ElevenLabs',
-  'generic-hmac': 'Generic HMAC',
-  livekit: 'LiveKit',
-  signalwire: 'SignalWire',
-  'standard-webhooks': 'Standard Webhooks',
-};
-
-/** A provider as it writes itself. */
-export const providerWords = (name: string): string =>
-  spelled[name] ?? name.charAt(0).toUpperCase() + name.slice(1);

@@ -12,7 +12,14 @@ import { callId as toCallId, tenantId } from '../../schemas/ids.js';
 import { fieldPlace } from '../../schemas/sealed.js';
 import { sealField } from '../../runtime/keys.js';
 import { until } from '../services/shared.js';
-import { credential, startGateway, topOf, truthOf, type GatewayStation } from './station.js';
+import {
+  providers,
+  credential,
+  startGateway,
+  topOf,
+  truthOf,
+  type GatewayStation,
+} from './station.js';
 
 const tenant = tenantId('tenant-0');
 let station: GatewayStation;
@@ -231,6 +238,12 @@ describe('callers', () => {
     const text = await answer.text();
     expect(text).toContain('https://hooks.example.com/v1/webhooks/ep_AAAAAAAAAAAAAAAAAAAA');
     expect(text).not.toContain('the-secret');
+  });
+
+  it('see which providers are verified here, whatever their role', async () => {
+    const answer = await station.get('/v1/providers', credential('tenant-0', 'viewer'));
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ data: providers });
   });
 
   it('are told their quota, and refused beyond it', async () => {
