@@ -381,6 +381,7 @@ it('keeps to its OpenAPI document', async () => {
     '/v1/stats': '/v1/stats',
     '/v1/events': '/v1/events?limit=200',
     '/v1/endpoints': '/v1/endpoints',
+    '/v1/providers': '/v1/providers',
     '/health': '/health',
     '/health/ready': '/health/ready',
   };
