@@ -1,9 +1,11 @@
 // What is read off a request before anything else, while uWebSockets.js still holds it: a copy of all
-// that a handler may need, or null when the message could be read in two ways (request smuggling).
+// that a handler may need, or why there is none: the message could be read in two ways (request smuggling),
+// or says by a PROXY header, where none is believed, whose it is.
 
 import { randomUUID } from 'node:crypto';
 import { redactText } from './logger.js';
 import type { ClientAddress } from './client-address.js';
+import type { HttpRefusal } from './http-bounds.js';
 import type { UwsRequest, UwsResponse } from './uws.js';
 
 /** The head of a request, copied. */
@@ -21,13 +23,16 @@ export interface RequestHead {
   readonly hasBody: boolean;
 }
 
-/** Copies the head synchronously. Null: close the connection, dispatch nothing, answer nothing. */
+/** Why a request has no head: close the connection, dispatch nothing, answer nothing. */
+export type HeadRefusal = Extract<HttpRefusal, 'ambiguous' | 'proxy_header'>;
+
+/** Copies the head synchronously. */
 export function readHead(
   res: UwsResponse,
   req: UwsRequest,
   paramCount: number,
   clientAddress: ClientAddress,
-): RequestHead | null {
+): RequestHead | HeadRefusal {
   const headers = new Map<string, string>();
   let lengths = 0;
   let encodings = 0;
@@ -39,8 +44,10 @@ export function readHead(
   });
   const length = headers.get('content-length');
   if (isAmbiguous({ lengths, encodings, length, encoding: headers.get('transfer-encoding') })) {
-    return null;
+    return 'ambiguous';
   }
+  const address = clientAddress(res, headers.get('x-forwarded-for'));
+  if (address === null) return 'proxy_header';
   const rawParams: string[] = [];
   for (let index = 0; index < paramCount; index++) rawParams.push(req.getParameter(index) ?? '');
   const contentLength = length === undefined ? null : Number(length);
@@ -50,7 +57,7 @@ export function readHead(
     query: req.getQuery() ?? '',
     headers,
     rawParams,
-    clientAddress: clientAddress(res.getRemoteAddress(), headers.get('x-forwarded-for')),
+    clientAddress: address,
     correlationId: saneCorrelationId(headers.get('x-correlation-id')) ?? randomUUID(),
     contentLength,
     hasBody: encodings > 0 || (contentLength ?? 0) > 0,
