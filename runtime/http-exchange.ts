@@ -80,7 +80,10 @@ export function decodeParams(head: RequestHead): readonly string[] | null {
 
 /** From the copied head to the answer. Everything that can go wrong ends in exactly one answer or none. */
 export class Exchange {
+  /** Nothing may be written any more. */
   #isOver = false;
+  /** What is still read of the body is of no use. */
+  #isAnswered = false;
   #request: CopiedRequest | undefined;
   /** While the body is on its way. */
   #slow: SlowBody | undefined;
@@ -127,7 +130,7 @@ export class Exchange {
     let body: Buffer = empty;
     let size = 0;
     this.res.onData((chunk, isLast) => {
-      if (this.#isOver) return;
+      if (this.#isOver || this.#isAnswered) return;
       const end = size + chunk.byteLength;
       if (end > this.options.maxBody) {
         body = empty;
@@ -202,7 +205,15 @@ export class Exchange {
     this.#answer(head, problem('body_too_large', detail), true);
   }
 
-  #answer(head: RequestHead, response: HttpResponse, close = this.options.isDraining()): void {
+  // uWebSockets.js ends a connection only once it has read all that came with this request; but while an
+  // answer is due it takes no other request. So an answer that ends the connection waits for the next turn.
+  #answer(head: RequestHead, response: HttpResponse, close = false): void {
+    this.#isAnswered = true;
+    if (head.endsConnection) setImmediate(() => this.#write(head, response, true));
+    else this.#write(head, response, close || this.options.isDraining());
+  }
+
+  #write(head: RequestHead, response: HttpResponse, close: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#letGo();

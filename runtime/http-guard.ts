@@ -21,6 +21,12 @@ export interface RequestHead {
   /** Null when the message has no Content-Length. */
   readonly contentLength: number | null;
   readonly hasBody: boolean;
+  /**
+   * The answer ends the connection, so that nothing behind this message is taken for a request:
+   * uWebSockets.js reads chunk sizes leniently (an empty one, one ended by a bare LF) and no trailers, and
+   * does not see headers behind one without a name, Content-Length included.
+   */
+  readonly endsConnection: boolean;
 }
 
 /** Why a request has no head: close the connection, dispatch nothing, answer nothing. */
@@ -51,8 +57,9 @@ export function readHead(
   const rawParams: string[] = [];
   for (let index = 0; index < paramCount; index++) rawParams.push(req.getParameter(index) ?? '');
   const contentLength = length === undefined ? null : Number(length);
+  const method = req.getMethod().toUpperCase();
   return {
-    method: req.getMethod().toUpperCase(),
+    method,
     path: req.getUrl(),
     query: req.getQuery() ?? '',
     headers,
@@ -61,6 +68,7 @@ export function readHead(
     correlationId: saneCorrelationId(headers.get('x-correlation-id')) ?? randomUUID(),
     contentLength,
     hasBody: encodings > 0 || (contentLength ?? 0) > 0,
+    endsConnection: encodings > 0 || (contentLength === null && mayHaveBody(method)),
   };
 }
 
@@ -79,6 +87,10 @@ function isAmbiguous(framing: {
   if (framing.length !== undefined && !/^\d{1,15}$/.test(framing.length)) return true;
   return framing.encoding !== undefined && framing.encoding.toLowerCase() !== 'chunked';
 }
+
+/** RFC 9110, section 8.6: a client that sends one of these sends a length, be it 0. */
+const mayHaveBody = (method: string): boolean =>
+  method === 'POST' || method === 'PUT' || method === 'PATCH';
 
 const joinValues = (name: string, present: string, value: string): string =>
   `${present}${name === 'cookie' ? '; ' : ', '}${value}`;

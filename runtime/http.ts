@@ -307,4 +307,3 @@ function methodNotAllowed(allow: string): HttpHandler {
     return { ...answer, headers: { ...answer.headers, allow } };
   };
 }
-

@@ -91,7 +91,8 @@ export class SignatureSearch {
     const overlap = proxySignature.length - 1;
     const seam = Buffer.concat([this.#tail, piece.subarray(0, overlap)]);
     if (seam.includes(proxySignature) || piece.includes(proxySignature)) return true;
-    this.#tail = piece.length >= overlap ? Buffer.from(piece.subarray(-overlap)) : seam.subarray(-overlap);
+    this.#tail =
+      piece.length >= overlap ? Buffer.from(piece.subarray(-overlap)) : seam.subarray(-overlap);
     return false;
   }
 }
