@@ -169,6 +169,7 @@ function servedVersions(): GatewayDeps['versions'] {
     legs: of('legs'),
     call_timeline: of('call_timeline'),
     messages: of('messages'),
+    records: of('records'),
     stats_minute: of('stats_minute'),
   };
 }

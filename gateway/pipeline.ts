@@ -19,6 +19,7 @@ import { endpointRoute } from './routes/endpoints.js';
 import { eventRoute } from './routes/events.js';
 import { messageRoute } from './routes/messages.js';
 import { providerRoute, type ProviderItem } from './routes/providers.js';
+import { recordRoutes } from './routes/records.js';
 import { statsRoute } from './routes/stats.js';
 import { systemRoutes, type SystemDeps } from './routes/system.js';
 import { ticketRoute } from './routes/tickets.js';
@@ -38,6 +39,7 @@ export interface RouteDeps {
 export const routesOf = (deps: RouteDeps): readonly Route[] => [
   ...callRoutes(deps.list),
   messageRoute(deps.list),
+  ...recordRoutes(deps.list),
   statsRoute(deps.list),
   endpointRoute(deps.registry),
   providerRoute(deps.providers),

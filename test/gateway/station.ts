@@ -42,6 +42,7 @@ export const versions = {
   legs: 1,
   call_timeline: 1,
   messages: 1,
+  records: 1,
   stats_minute: 1,
 } as const;
 
