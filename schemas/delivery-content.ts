@@ -111,7 +111,7 @@ function factOf(list: List): unknown {
     case 'r': {
       const [area, event, objectType, objectRef, parentRef, status, deleted] = rest;
       const [details, whom, personal] = rest.slice(7);
-      const about = Array.isArray(whom) ? { objectType: whom[0], objectRef: whom[1] } : null;
+      const about = aboutOf(whom);
       const object = { area, event, objectType, objectRef, parentRef, status, deleted };
       return { kind: 'record', ...base, ...object, details, about, personal };
     }
@@ -122,6 +122,12 @@ function factOf(list: List): unknown {
     default:
       return null;
   }
+}
+
+function aboutOf(list: unknown): unknown {
+  if (!Array.isArray(list)) return null;
+  const [objectType, objectRef] = list as List;
+  return { objectType, objectRef };
 }
 
 function signalOf(list: unknown): unknown {

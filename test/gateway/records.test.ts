@@ -30,7 +30,7 @@ interface List {
 
 beforeAll(async () => {
   station = await startGateway({ seed: 31, more: { requestsPerMinute: 100_000 } });
-  station.world.happen(900);
+  station.world.happen(3000);
   await tellMember();
   await until('the read models to reach the top', async () => {
     const path = `/v1/records?limit=1&atLeast=${topOf(station.world, tenant)}`;
@@ -82,11 +82,10 @@ it('pages through every record once, newest first', async () => {
     ({ next } = page.page);
   }
   expect(paged).toEqual(whole);
-  const ids = new Set(
-    truthOf(station.world, tenant).map(({ body }) => (body.kind === 'record' ? body.recordId : '')),
+  const told = truthOf(station.world, tenant).flatMap(({ body }) =>
+    body.kind === 'record' ? [body.recordId] : [],
   );
-  ids.delete('' as never);
-  expect(new Set(whole.map(({ id }) => id))).toEqual(ids);
+  expect(new Set(whole.map(({ id }) => id))).toEqual(new Set(told));
 });
 
 it('filters by area, type, parent and time, and a cursor keeps to its filters', async () => {
@@ -156,7 +155,7 @@ it('goes on live after its snapshot', async () => {
   const { data } = await list('?limit=200');
   expect(socket.of('snapshot').flatMap(({ items }) => items)).toEqual(data);
   const before = topOf(station.world, tenant);
-  station.world.happen(300);
+  station.world.happen(600);
   const truth = truthOf(station.world, tenant).filter(
     ({ seq, body }) => seq > before && body.kind === 'record',
   );

@@ -33,10 +33,16 @@ export function storedRecord(
   at: number,
   more: Partial<StoredRecordFact> = {},
 ): StoredRecordFact {
-  const { about: _about, personal: _personal, kind: _kind, ...fact } = recordFact(id);
-  const order = { phase: 1, atUs: at * 1_000_000, seq: 0 } as const;
-  const times = { occurredAt: at * 1000, receivedAt: at * 1000 + 300, order };
-  return { ...fact, ...times, subject: null, personal: {}, ...more };
+  return {
+    factId: factId(id),
+    eventType: 'user.updated',
+    occurredAt: at * 1000,
+    receivedAt: at * 1000 + 300,
+    order: { phase: 1, atUs: at * 1_000_000, seq: 0 },
+    ...{ area: 'organisation', event: 'organisation.user_updated', objectType: 'user' },
+    ...{ objectRef: 'user_1', parentRef: null, status: null, deleted: false, details: {} },
+    ...{ subject: null, personal: {}, ...more },
+  };
 }
 
 /** As decisions take it. */
