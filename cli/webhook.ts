@@ -4,9 +4,16 @@
 import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { checkDelivery, checkLine, type CheckVerdict } from '../ingest/check.js';
+import {
+  checkDelivery,
+  checkLine,
+  streamSearch,
+  wholeSearch,
+  type CheckVerdict,
+} from '../ingest/check.js';
 import { TrunklineError } from '../runtime/errors.js';
 import { webhookUrl, type Endpoint } from '../runtime/registry.js';
+import { causeWords } from '../schemas/refusal-causes.js';
 import { LineWriter, readLines } from './ndjson.js';
 import { createSender, deliveryUrl } from './simulator/send.js';
 import {
@@ -69,13 +76,26 @@ function nowOf(delivery: StoredDelivery, { now }: CheckOptions): number {
 async function checkFile(file: string, options: CheckOptions): Promise<CheckVerdict> {
   const delivery = await readStoredDelivery(file);
   const credentials = await credentialsOf(delivery.provider, options);
-  return checkDelivery({ id: file, ...delivery, credentials, now: nowOf(delivery, options) });
+  const line = { id: file, ...delivery, credentials, now: nowOf(delivery, options) };
+  return checkDelivery(line, wholeSearch());
 }
 
 async function checkStream(context: WebhookContext): Promise<void> {
   const out = new LineWriter(context.stdout);
-  for await (const line of readLines(context.stdin)) await out.write(checkLine(line ?? ''));
+  const budget = streamSearch();
+  for await (const line of readLines(context.stdin)) await out.write(checkLine(line ?? '', budget));
   await out.flush();
+}
+
+/** For people: the verdict, and for a refused delivery the likely cause and what to do. */
+function wordsOf(verdict: CheckVerdict): string {
+  if (verdict.accepted) return `accepted: ${verdict.detail}\n`;
+  const { layer, detail, code, cause, also, because, fix } = verdict;
+  const lines = [`refused by the ${layer ?? 'request'} layer: ${detail} (${code})`];
+  if (cause !== undefined) lines.push(`likely cause: ${because ?? ''} (${cause})`);
+  if (also !== undefined) lines.push(`and also: ${causeWords(also).says} (${also})`);
+  if (fix !== undefined) lines.push(`what to do: ${fix}`);
+  return `${lines.join('\n')}\n`;
 }
 
 async function check(
@@ -88,10 +108,7 @@ async function check(
     return;
   }
   const verdict = await checkFile(file, options);
-  const words = verdict.accepted
-    ? `accepted: ${verdict.detail}\n`
-    : `refused by the ${verdict.layer ?? 'request'} layer: ${verdict.detail} (${verdict.code})\n`;
-  context.stdout.write(options.json === true ? `${JSON.stringify(verdict)}\n` : words);
+  context.stdout.write(options.json === true ? `${JSON.stringify(verdict)}\n` : wordsOf(verdict));
   context.setExitCode(verdict.accepted ? 0 : 1);
 }
 
@@ -158,7 +175,10 @@ export function registerWebhookCommands(program: Command, context: WebhookContex
     .addHelpText(
       'after',
       '\nExit codes: 0 accepted, or every line was judged · 1 refused\n' +
-        'NDJSON: {"id","provider","method","url","headers","rawBody"|"rawBodyBase64","credentials","now"}',
+        'NDJSON: {"id","provider","method","url","headers","rawBody"|"rawBodyBase64","credentials","now"}\n' +
+        'A refused delivery has its likely "cause", that "because" in words, and a "fix". To compare it with,\n' +
+        'a line may hold "retiredCredentials" and "otherCredentials" (lists of credentials: the endpoint’s old\n' +
+        'ones, other endpoints’ ones) and "otherUrls" (base URLs).',
     )
     .action((file: string | undefined, options: CheckOptions) => check(file, options, context));
   webhook

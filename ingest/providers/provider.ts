@@ -57,6 +57,11 @@ export interface ProviderDefinition<Credential> {
   readonly addressRanges: readonly string[];
   /** Headers worth keeping with a delivery; never one with a credential, a signature or an address. */
   readonly keptHeaders?: readonly string[];
+  /**
+   * Headers (lower case) that carry the signature, the telling one first: by them a delivery is known at
+   * another provider's endpoint. None where the endpoint's own configuration names them.
+   */
+  readonly signatureHeaders?: readonly string[];
   /** Judges a request by one credential, at `nowMs` of our clock. */
   verify(request: SignedRequest, credential: Credential, nowMs: number): Verdict;
   /** At least one fact; what is not understood is a fact too. May throw on what nobody foresaw. */
@@ -80,8 +85,12 @@ export interface AcceptedBy extends Accepted {
   readonly credential: number;
 }
 
-export interface Provider extends Omit<ProviderDefinition<unknown>, 'verify' | 'keptHeaders'> {
+export interface Provider extends Omit<
+  ProviderDefinition<unknown>,
+  'verify' | 'keptHeaders' | 'signatureHeaders'
+> {
   readonly keptHeaders: readonly string[];
+  readonly signatureHeaders: readonly string[];
   /** Judges a request by each live credential, newest first; one that accepts is enough. */
   verify(
     request: SignedRequest,
@@ -127,6 +136,7 @@ export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
   return {
     ...{ name, mappingVersion, credentialSchema, guide, addressRanges, signsWith },
     keptHeaders: definition.keptHeaders ?? [],
+    signatureHeaders: definition.signatureHeaders ?? [],
     map: (delivery) => definition.map(delivery),
     acknowledge: (delivery) => definition.acknowledge(delivery),
     sign: (request, credentials, nowMs) => definition.sign(request, credentials, nowMs),

@@ -97,6 +97,7 @@ export const telnyx = defineProvider<TelnyxCredential>({
     '103.115.244.8/29',
   ],
   keptHeaders: ['telnyx-timestamp'],
+  signatureHeaders: [headers.signature],
   signsWith: ['privateKeyBase64'],
   sign,
   verify,

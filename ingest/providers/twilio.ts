@@ -138,6 +138,7 @@ export const twilio = defineProvider<TwilioCredential>({
   // addresses that Twilio does not publish (twilio.com/docs, Static Proxy for Webhooks, 2026-04-10).
   addressRanges: ['3.80.20.0/25', '3.251.214.32/27', '3.26.81.96/27', '35.90.102.128/25'],
   keptHeaders: ['i-twilio-idempotency-token'],
+  signatureHeaders: [header],
   signsWith: ['authToken'],
   sign,
   verify,

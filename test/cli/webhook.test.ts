@@ -118,9 +118,23 @@ describe('webhook check', () => {
     ]);
     expect(late.exitCode).toBe(1);
     expect(late.out).toContain('timestamp');
+    expect(late.out).toMatch(/likely cause: .*\(signed_in_future\)\nwhat to do: /);
     const wrong = ['--credential', 'publicKeyBase64=x', '--json'];
     const refused = await run(['webhook', 'check', file(name), ...wrong]);
-    expect(JSON.parse(refused.out)).toMatchObject({ code: 'credentials_invalid' });
+    expect(JSON.parse(refused.out)).toMatchObject({
+      code: 'credentials_invalid',
+      cause: 'credential_unusable',
+    });
+  });
+
+  it('tells the cause of thousands of refusals in seconds too', async () => {
+    const some = Array.from({ length: 3000 }, (_, index) => ndjson[index % ndjson.length]);
+    const bad = some.map((line) => JSON.stringify({ ...line, rawBody: `${line?.rawBody ?? ''} ` }));
+    const startedAt = process.cpuUsage();
+    const { out } = await run(['webhook', 'check'], bad.join('\n'));
+    expect(out.trim().split('\n')).toHaveLength(3000);
+    expect(out).toContain('"cause":"');
+    expect(process.cpuUsage(startedAt).user / 1000).toBeLessThan(20_000);
   });
 });
 

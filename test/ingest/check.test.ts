@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { signTwilioForm } from './signing.js';
-import { checkDelivery, checkLine } from '../../ingest/check.js';
+import { checkDelivery, checkLine, wholeSearch } from '../../ingest/check.js';
 import { secretsOf, stored, storedDeliveries, type StoredDelivery } from './stored-deliveries.js';
 
 type Line = Record<string, unknown>;
@@ -308,5 +308,54 @@ describe('Telnyx', () => {
 
   it('signs no URL', () => {
     expect(judged(telnyx, { url: 'https://elsewhere.example/' }).accepted).toBe(true);
+  });
+});
+
+describe('the cause of a refusal', () => {
+  const because = (change: Line, delivery = twilio) =>
+    checkDelivery(line(delivery, change), wholeSearch());
+
+  it('stands beside what was there before, for the signature and the timestamp layer alone', () => {
+    const http = because({ url: twilio.url.replace('https:', 'http:') });
+    expect(http).toMatchObject({ code: 'signature_mismatch', cause: 'url_scheme' });
+    expect(http.because).toContain('scheme');
+    expect(http.fix).toContain('--url');
+    const late = because({ now: telnyx._signedAt + 7_300 }, telnyx);
+    expect(late).toMatchObject({ code: 'timestamp_stale', cause: 'signed_in_past' });
+    expect(late.because).toContain('2 h');
+    expect(because({ rawBody: undefined })).not.toHaveProperty('cause');
+    expect(because({})).not.toHaveProperty('cause');
+  });
+
+  it('is looked for among what else the line names, and nothing of it is repeated', () => {
+    const wrong = { credentials: { authToken: 'not-this-one' } };
+    expect(because(wrong)).toMatchObject({ cause: 'unknown' });
+    const right = secretsOf('twilio');
+    const old = because({ ...wrong, retiredCredentials: [right] });
+    expect(old).toMatchObject({ cause: 'credential_retired' });
+    const other = because({ ...wrong, otherCredentials: [{ authToken: 'x' }, right] });
+    expect(other).toMatchObject({ cause: 'credential_of_other_endpoint' });
+    expect(other.because).toContain('otherCredentials[1]');
+    expect(JSON.stringify([old, other])).not.toContain(right['authToken']);
+    const moved = because({
+      url: twilio.url.replace('hooks.example.com', 'calls.example.net'),
+      otherUrls: ['https://hooks.example.com'],
+    });
+    expect(moved).toMatchObject({ cause: 'url_host_endpoint' });
+    expect(because({ ...wrong, otherCredentials: 7 })).toMatchObject({ cause: 'unknown' });
+  });
+
+  it('is not looked for where nobody asks', () => {
+    expect(judged(twilio, { rawBody: 'A=1' })).not.toHaveProperty('cause');
+  });
+
+  it('is looked for in a stream as long as its budget lasts', () => {
+    const budget = { units: 20, perLine: 20 };
+    const bad = JSON.stringify(line(twilio, { rawBody: 'A=1' }));
+    expect(checkLine(bad, budget).cause).toBe('unknown');
+    expect(checkLine(bad, budget)).toMatchObject({
+      code: 'signature_mismatch',
+      cause: 'not_examined',
+    });
   });
 });
