@@ -5,11 +5,13 @@ import type { ProviderName } from '../../schemas/facts.js';
 import type { SimulatedProvider } from './activity.js';
 import { simulatedTelnyx } from './telnyx-scenarios.js';
 import { simulatedTwilio } from './twilio-scenarios.js';
+import { simulatedVonage } from './vonage-scenarios.js';
 
 /** Every provider that can be played. */
 export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedTwilio, //
   simulatedTelnyx,
+  simulatedVonage,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

@@ -83,6 +83,21 @@ export function rfc2822Micros(text: string | null | undefined): number | null {
   return (date + time - (sign === '-' ? -zoneMs : zoneMs)) * 1000;
 }
 
+const plainTime = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?$/;
+
+/** Reads a time without a zone (`2026-10-01 10:00:09.000000`) as UTC, in microseconds; null when it is none. */
+export function utcMicros(text: string | null | undefined): number | null {
+  return text !== null && text !== undefined && plainTime.test(text)
+    ? isoMicros(`${text.replace(' ', 'T')}Z`)
+    : null;
+}
+
+/** An E.164 number with its `+`, of a provider that leaves it out; short codes, names and SIP stay as they are. */
+export function plusNumber(text: string | null | undefined): string | null {
+  if (text === null || text === undefined) return null;
+  return /^[1-9]\d{7,14}$/.test(text) ? `+${text}` : text;
+}
+
 export const millis = (micros: number | null): number | null =>
   micros === null ? null : Math.floor(micros / 1000);
 

@@ -8,11 +8,13 @@ import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
 import type { Acknowledgement, Provider } from './provider.js';
 import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
+import { vonage } from './vonage.js';
 
 /** The closed set; a new provider adds its file and a line here. */
 const all: readonly Provider[] = [
   twilio, //
   telnyx,
+  vonage,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

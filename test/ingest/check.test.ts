@@ -82,7 +82,7 @@ describe('a line', () => {
   });
 
   it('of a provider that is not built says so', () => {
-    for (const provider of ['vonage', 'Twilio', '', '__proto__', 'constructor']) {
+    for (const provider of ['nobody', 'Twilio', '', '__proto__', 'constructor']) {
       expect(judged(twilio, { provider })).toMatchObject({
         layer: 'request',
         code: 'provider_unknown',

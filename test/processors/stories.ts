@@ -1,4 +1,4 @@
-// The stored Twilio and Telnyx deliveries told as the calls they belong to.
+// The stored deliveries told as the calls they belong to.
 
 const telnyxInbound = ['1-initiated', '2-answered'].map((name) => `telnyx-voice-inbound-${name}`);
 
@@ -99,6 +99,19 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
     ].map((cause) => [
       `an outbound Telnyx call: ${cause}`,
       [`telnyx-voice-outbound-hangup-${cause}`],
+    ]),
+  ),
+  'an outbound Vonage call to a machine, transferred': [
+    ...['1-started', '2-ringing', '3-answered', '4-machine', '5-transfer', '6-record'].map(
+      (name) => `vonage-event-${name}`,
+    ),
+    'vonage-event-7-completed',
+  ],
+  'an inbound Vonage call whose application asks what to do': ['vonage-answer-get'],
+  ...Object.fromEntries(
+    ['busy', 'cancelled', 'failed', 'rejected', 'timeout', 'unanswered'].map((end) => [
+      `an outbound Vonage call: ${end}`,
+      [`vonage-event-${end}`],
     ]),
   ),
 };
