@@ -50,6 +50,7 @@ function askedFor(file) {
     postgres: /postgresUrl|startProduct/,
     kafka: /kafkaBrokers|startKafka/,
     registry: /registryUrl/,
+    redis: /redisUrl|startRedis/,
     chromium: /launchChromium/,
   };
   const text = [...withImports(file)].map((name) => readFileSync(name, 'utf8')).join('\n');

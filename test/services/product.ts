@@ -101,7 +101,7 @@ export async function runTrunkline(
 function environment(own: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(process.env).filter(
     ([name, value]) =>
-      value !== undefined && !/^(TRUNKLINE_|DATABASE_URL|KAFKA_|SCHEMA_REGISTRY)/.test(name),
+      value !== undefined && !/^(TRUNKLINE_|DATABASE_URL|KAFKA_|SCHEMA_REGISTRY|REDIS_)/.test(name),
   ) as [string, string][];
   return { ...Object.fromEntries(kept), ...own };
 }

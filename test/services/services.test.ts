@@ -2,7 +2,8 @@ import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 
-import { kafkaBrokers, postgresUrl, registryUrl } from './services.js';
+import { kafkaBrokers, postgresUrl, redisUrl, registryUrl } from './services.js';
+import { redisVersion } from '../../runtime/redis.js';
 
 test('a fresh database is empty and real', async () => {
   const client = new pg.Client({ connectionString: await postgresUrl() });
@@ -23,4 +24,8 @@ test('the broker answers as one cluster', async () => {
 test('the registry speaks the Confluent API', async () => {
   const answer = await fetch(`${await registryUrl()}/subjects`);
   expect(answer.status).toBe(200);
+});
+
+test('Redis says which it is', async () => {
+  expect(await redisVersion(await redisUrl())).toMatch(/^\d+\.\d+/);
 });

@@ -2,6 +2,7 @@
 
 import { sharedBrokers } from './kafka.js';
 import { freshDatabase } from './postgres.js';
+import { sharedRedis } from './redis.js';
 import { sharedRegistry } from './registry.js';
 
 /** A fresh, empty database on a real PostgreSQL. */
@@ -12,3 +13,6 @@ export const kafkaBrokers = (): Promise<string[]> => sharedBrokers();
 
 /** Confluent API of a real schema registry. */
 export const registryUrl = (): Promise<string> => sharedRegistry();
+
+/** A real Redis; use keys of your own. */
+export const redisUrl = (): Promise<string> => sharedRedis();
