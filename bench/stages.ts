@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { Answers } from '../ingest/acknowledge.js';
 import { isAllowedSource } from '../ingest/allow.js';
 import { identifyEndpoint } from '../ingest/identify.js';
-import { Limits, nearer } from '../ingest/limit.js';
+import { Limits } from '../ingest/limit.js';
 import { IngestMetrics } from '../ingest/metrics.js';
 import { acknowledgement, mapDelivery } from '../ingest/providers/registry.js';
 import { receiveDelivery } from '../ingest/receive.js';
@@ -66,19 +66,29 @@ function requestOf({ bytes }: SignedRequest) {
   const body = Buffer.from(bytes.subarray(end + 4));
   const head = { method: 'POST', path, query: '', headers, rawParams: [endpoint.id] };
   const about = { clientAddress: '127.0.0.1', correlationId: randomBytes(16).toString('hex') };
-  const framing = { contentLength: body.length, hasBody: true, endsConnection: false };
+  const framing = { contentLength: body.length, hasBody: true };
   return copiedRequest({ ...head, ...about, ...framing }, [endpoint.id], body, Date.now());
 }
 
-const limits = new Limits({ endpoint: 1e9, address: 1e9 });
+const limits = new Limits({
+  rates: { endpoint: 1e6, tenant: 1e6, credential: 0, address: 1e6 },
+});
 const metrics = new IngestMetrics(createMetrics());
-const answers = new Answers({ limits, metrics, logger: silentLogger });
+const answers = new Answers({ metrics, logger: silentLogger });
 const keyRing = createKeyRing(randomBytes(32), createMemoryKeyStore());
 const log = { partitions: 8, maxBatchBytes: 3_750_000 };
 const recorder = { keyRing, codec: createLocalCodec(), log, logger: silentLogger };
 
 /** The steps of ingest/pipeline, and the encoding of a batch of Kafka for them. */
-const names = ['limit, identify', 'receive, allow', 'verify', 'map', 'record', 'answer'] as const;
+const names = [
+  'identify, admit',
+  'receive, allow',
+  'verify',
+  'limit',
+  'map',
+  'record',
+  'answer',
+] as const;
 type Step = (typeof names)[number] | 'encode batch';
 const found = new Map<Step, number[]>();
 
@@ -93,21 +103,23 @@ type Taken = Extract<Recorded, { readonly ok: true }>;
 /** One delivery as the pipeline takes it; adds the microseconds of each step to `spent`. */
 async function take(request: HttpRequest, spent: number[]): Promise<Taken> {
   const times = [performance.now()];
-  const ofAddress = limits.ofAddress(request.clientAddress);
   const known = identifyEndpoint(request, registry) ?? endpoint;
-  const quota = nearer(limits.ofEndpoint(known), ofAddress);
+  must(limits.admit(known, request.clientAddress));
   times.push(performance.now());
   const { raw } = must(receiveDelivery(request, endpoint.id, Date.now()));
   if (!isAllowedSource(endpoint, raw.clientAddress)) throw new Error('not allowed');
   times.push(performance.now());
   const { delivery } = must(verifyDelivery(raw, endpoint, raw.receivedAt));
   times.push(performance.now());
+  const standing = limits.take(known, delivery.credential.id, request.clientAddress);
+  if (standing instanceof Promise) throw new Error('the bench has no Redis');
+  times.push(performance.now());
   const mapped = mapDelivery(delivery);
   const answer = acknowledgement(delivery);
   times.push(performance.now());
   const recorded = must(await recordDelivery(recorder, delivery, mapped));
   times.push(performance.now());
-  answers.taken({ request, endpoint: known, quota }, { answer, mapped, outcome: 'appended' });
+  answers.taken({ request, endpoint: known, standing }, { answer, mapped, outcome: 'appended' });
   times.push(performance.now());
   for (let at = 0; at < names.length; at += 1) {
     spent[at] = (spent[at] ?? 0) + ((times[at + 1] ?? 0) - (times[at] ?? 0)) * 1000;

@@ -4,8 +4,8 @@
 import { createHmac } from 'node:crypto';
 
 import { runGateway, type GatewayDeps } from '../gateway/main.js';
-import { runIngest } from '../ingest/main.js';
-import { providerNames, providerOf } from '../ingest/providers/registry.js';
+import type { SharingReport } from '../ingest/limit-metrics.js';
+import { runIngest, type Sharing } from '../ingest/main.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import { evolver } from '../processors/evolver.js';
@@ -22,6 +22,7 @@ import type { Task } from '../runtime/lifecycle.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Registry } from '../runtime/registry.js';
+import { deriveKey } from '../runtime/seal.js';
 import { readyChecks } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import type { Installation } from './installation.js';
@@ -63,12 +64,36 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     dataDirectory: config.TRUNKLINE_DATA,
     spoolBytes: config.TRUNKLINE_SPOOL_BYTES,
     appendTimeoutMs: config.TRUNKLINE_APPEND_TIMEOUT,
-    rates: { endpoint: config.TRUNKLINE_ENDPOINT_RATE, address: config.TRUNKLINE_ADDRESS_RATE },
+    rates: {
+      endpoint: config.TRUNKLINE_ENDPOINT_RATE,
+      tenant: config.TRUNKLINE_TENANT_RATE,
+      credential: config.TRUNKLINE_CREDENTIAL_RATE,
+      address: config.TRUNKLINE_ADDRESS_RATE,
+    },
+    sharing: limitSharing(shared),
     drainMs: config.TRUNKLINE_DRAIN,
   };
   const parts = { httpServer, registry, keyRing, log, codec, logger, metrics };
   const clock = ingestClock(config);
   return (signal) => runIngest({ ...parts, clock, settings, onReady }, signal);
+}
+
+/** Null without Redis. All keys follow from the master key, which all nodes of an installation have. */
+function limitSharing({ installation, health }: Shared): Sharing | null {
+  const { config, masterKey } = installation;
+  const { REDIS_URL: redisUrl, TRUNKLINE_TOPIC_PREFIX: name } = config;
+  if (redisUrl === undefined) return null;
+  let report: SharingReport = { isTogether: false, detail: 'Redis is not reached yet' };
+  health.add('redis', () => ({
+    status: report.isTogether ? 'ok' : 'degraded',
+    detail: report.detail,
+  }));
+  return {
+    redisUrl,
+    prefix: `${name}:${deriveKey(masterKey.key, 'limit-prefix').toString('hex').slice(0, 8)}`,
+    addressKey: deriveKey(masterKey.key, 'limit-addresses'),
+    onReport: (now) => void (report = now),
+  };
 }
 
 /** Pinned only by a test; a production environment refuses the variable. */
@@ -124,7 +149,6 @@ function gatewayTask(shared: Shared): Task {
     ...{ log, codec, database, keyRing, registry, tokens, httpServer, logger, metrics, version },
     clock: systemClock,
     versions: servedVersions(),
-    providers: providerItems(),
     cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),
     ringEvents: config.TRUNKLINE_RING_EVENTS,
     metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
@@ -143,21 +167,6 @@ function originsOf({ TRUNKLINE_ORIGINS, TRUNKLINE_PUBLIC_URL }: Config): readonl
     : [...TRUNKLINE_ORIGINS, new URL(TRUNKLINE_PUBLIC_URL).origin];
 }
 
-/** The providers of this program, as the gateway tells them. */
-const providerItems = (): GatewayDeps['providers'] =>
-  providerNames.map((name) => {
-    const { guide, addressRanges } = providerOf(name);
-    const { title, covers, verified, judgedBy } = guide;
-    return {
-      name,
-      title,
-      covers: [...covers],
-      verified,
-      judgedBy,
-      addressRanges: [...addressRanges],
-    };
-  });
-
 /** Which version of each read model is served: the one that this program projects. */
 function servedVersions(): GatewayDeps['versions'] {
   const versions = Object.fromEntries(
@@ -169,7 +178,6 @@ function servedVersions(): GatewayDeps['versions'] {
     legs: of('legs'),
     call_timeline: of('call_timeline'),
     messages: of('messages'),
-    records: of('records'),
     stats_minute: of('stats_minute'),
   };
 }

@@ -7,7 +7,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Endpoint } from '../runtime/registry.js';
 import type { NotUnderstoodFact } from '../schemas/facts.js';
 import type { MappedDelivery } from '../schemas/stages.js';
-import type { Limits, Quota } from './limit.js';
+import { limitHeaders, type Standing } from './limit-standing.js';
 import type { IngestMetrics, Layer } from './metrics.js';
 import type { Acknowledgement } from './providers/provider.js';
 
@@ -16,13 +16,14 @@ export interface Passage {
   readonly request: HttpRequest;
   /** Null until the endpoint is known. */
   readonly endpoint: Endpoint | null;
-  /** The nearer of the limits that were asked. */
-  readonly quota: Quota;
+  /** What the limits that were asked said; absent while none was. */
+  readonly standing?: Standing;
 }
 
 /** A passage that came as far as its endpoint. */
 export interface Taking extends Passage {
   readonly endpoint: Endpoint;
+  readonly standing: Standing;
 }
 
 /** Why a delivery was not taken: an error code for the answer, a finer one for us. */
@@ -41,7 +42,6 @@ export interface Taken {
 }
 
 export interface AnswerOptions {
-  readonly limits: Limits;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
 }
@@ -79,12 +79,19 @@ export class Answers {
   taken(passage: Taking, { answer, mapped, outcome }: Taken): HttpResponse {
     this.options.metrics.accepted(passage.endpoint.provider, outcome === 'spooled');
     if (mapped.facts[0].kind === 'not_understood') this.#notUnderstood(passage, mapped.facts[0]);
-    const headers = this.#limitHeaders(passage);
+    const headers = limitHeaders(passage.standing);
     return {
       status: answer.status,
       headers: Object.assign(headers, answer.headers),
       body: answer.body,
     };
+  }
+
+  /** 429: the code says which bucket is empty. */
+  limited(passage: Passage, standing: Standing): HttpResponse {
+    const code = `rate_limited_${standing.refusedBy ?? 'endpoint'}`;
+    const refusal = { layer: 'rate_limit', answer: 'rate_limited', code } as const;
+    return this.refused({ ...passage, standing }, refusal);
   }
 
   /** Problem details with the limits' headers. */
@@ -95,14 +102,12 @@ export class Answers {
     this.#log(passage, layer, code);
     const response = problem(answer, details[answer] ?? '');
     const wait = retryAfterSec[answer];
-    const headers = { ...response.headers, ...this.#limitHeaders(passage) };
+    const { standing } = passage;
+    const limits = standing === undefined ? {} : limitHeaders(standing);
+    const headers = { ...response.headers, ...limits };
     return wait === undefined
       ? { ...response, headers }
       : { ...response, headers: { ...headers, 'retry-after': String(wait) } };
-  }
-
-  #limitHeaders({ quota, endpoint }: Passage): Record<string, string> {
-    return this.options.limits.headers(quota, endpoint);
   }
 
   #notUnderstood({ endpoint }: Taking, fact: NotUnderstoodFact): void {

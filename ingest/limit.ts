@@ -1,141 +1,178 @@
-// Ingest, layer 1: the rate limit. Comes in: a client address, then an endpoint. Goes out: go on, or
-// how long to wait. One number per key (GCRA, a token bucket told as a time), a bounded number of keys.
+// Ingest, layer 1: the rate limit. Comes in: an endpoint and a client address, then how the request's way
+// went on. Goes out: go on, or how long to wait. Alone, or together with other nodes through Redis.
 
-import ipaddr from 'ipaddr.js';
 import { performance } from 'node:perf_hooks';
 
 import type { Endpoint } from '../runtime/registry.js';
+import { Buckets, ticksPerMs, waitOf } from './limit-bucket.js';
+import { AddressNames, DrawBook, type KnownDraws, type Rates } from './limit-keys.js';
+import type { SharedLimits } from './limit-shared.js';
+import { earnedFailures, Sources } from './limit-sources.js';
+import type { Account, Admission, Moment } from './limit-sources.js';
+import { drawsOf, passing, refusal, type Standing } from './limit-standing.js';
 
-/** How long a sender may run ahead of its rate: the bucket holds this many ms of it. */
-const burstMs = 10_000;
+/** Who decided: this process alone, all nodes together, or alone because Redis is away or was late. */
+export type DecidedBy = 'alone' | 'together' | 'away' | 'late';
 
-/** What one bucket says of one delivery. */
-export interface Quota {
-  readonly ok: boolean;
-  readonly bucket: 'endpoint' | 'address';
-  /** Deliveries that would still pass at once. */
-  readonly remaining: number;
-  /** Until the bucket is full again, in ms. */
-  readonly fullInMs: number;
-  /** Until one delivery would pass again, in ms; 0 when one would pass now. */
-  readonly retryInMs: number;
-}
-
-/** Buckets of one kind. */
-export interface BucketOptions {
-  readonly bucket: Quota['bucket'];
-  /** Keys remembered at most twice this many; strangers beyond it share one bucket. */
-  readonly maxKeys: number;
+export interface LimitOptions {
+  readonly rates: Rates;
+  /** Null: this process counts alone. `addressKey` names addresses in Redis. */
+  readonly shared?: { readonly limits: SharedLimits; readonly addressKey: Buffer } | null;
+  readonly onDecision?: (by: DecidedBy) => void;
+  /** Monotonic ms. */
+  readonly nowMs?: () => number;
 }
 
 /**
- * Token buckets by key. A key's number is the time at which its bucket is full again. Keys live in
- * two generations of `burstMs`: one that was not used for a whole generation is full again, so that
- * forgetting it changes nothing. A flood of new keys therefore cannot push anybody's bucket out.
+ * The limits of one process, in the order of a request: `admit`, then `failed` or `take`. What is known
+ * here to be used up is refused here. What Redis says is taken over, so that this knowledge stays good.
  */
-export class Buckets {
-  #current = new Map<string, number>();
-  #previous = new Map<string, number>();
-  #turnAt = 0;
-
-  constructor(private readonly options: BucketOptions) {}
-
-  /** Takes one token of `key`; `nowMs` is monotonic. A refusal takes nothing. */
-  take(key: string, perSecond: number, nowMs: number): Quota {
-    if (nowMs >= this.#turnAt) this.#turn(nowMs);
-    const known = this.#current.get(key) ?? this.#previous.get(key);
-    const stranger = known === undefined && this.#current.size >= this.options.maxKeys;
-    const name = stranger ? '' : key;
-    const full = Math.max(known ?? this.#current.get(name) ?? 0, nowMs);
-    const costMs = 1000 / perSecond;
-    const after = full + costMs;
-    const overMs = after - nowMs - burstMs;
-    const bucket = this.options.bucket;
-    if (overMs > 0) {
-      return { ok: false, bucket, remaining: 0, fullInMs: full - nowMs, retryInMs: overMs };
-    }
-    this.#current.set(name, after);
-    const remaining = Math.floor(-overMs / costMs);
-    return { ok: true, bucket, remaining, fullInMs: after - nowMs, retryInMs: 0 };
-  }
-
-  get size(): number {
-    return this.#current.size + this.#previous.size;
-  }
-
-  #turn(nowMs: number): void {
-    const idleForLong = nowMs >= this.#turnAt + burstMs;
-    this.#previous = idleForLong ? new Map<string, number>() : this.#current;
-    this.#current = new Map();
-    this.#turnAt = nowMs + burstMs;
-  }
-}
-
-/** Deliveries per second where an endpoint has no rate of its own, and per client address. */
-export interface Rates {
-  readonly endpoint: number;
-  readonly address: number;
-}
-
-/** The limits of one process. */
 export class Limits {
-  readonly #addresses: Buckets;
-  readonly #endpoints: Buckets;
-  #lastPolicy = { rate: -1, text: '' };
+  readonly #sources: Sources;
+  readonly #draws: DrawBook;
+  /** Of verified deliveries only: there are no more keys than endpoints, tenants and credentials. */
+  readonly #buckets = new Buckets({ maxKeys: Infinity });
+  readonly #shared: SharedLimits | null;
+  readonly #names: AddressNames | null;
+  readonly #onDecision: (by: DecidedBy) => void;
+  readonly #nowMs: () => number;
 
-  constructor(
-    private readonly rates: Rates,
-    private readonly nowMs: () => number = () => performance.now(),
-    maxKeys = 50_000,
-  ) {
-    this.#addresses = new Buckets({ bucket: 'address', maxKeys });
-    this.#endpoints = new Buckets({ bucket: 'endpoint', maxKeys });
-  }
-
-  /** By address, before anything of the request is looked at; also holds back guessing of ids. */
-  ofAddress(clientAddress: string): Quota {
-    return this.#addresses.take(subscriberOf(clientAddress), this.rates.address, this.nowMs());
-  }
-
-  ofEndpoint(endpoint: Endpoint): Quota {
-    return this.#endpoints.take(endpoint.id, this.rateOf(endpoint), this.nowMs());
-  }
-
-  rateOf(endpoint: Endpoint | null): number {
-    return endpoint?.ratePerSecond ?? this.rates.endpoint;
+  constructor({ rates, shared = null, onDecision, nowMs }: LimitOptions) {
+    this.#sources = new Sources(rates.address);
+    this.#draws = new DrawBook(rates);
+    this.#shared = shared?.limits ?? null;
+    this.#names = shared === null ? null : new AddressNames(shared.addressKey);
+    this.#onDecision = onDecision ?? (() => undefined);
+    this.#nowMs = nowMs ?? (() => performance.now());
   }
 
   /**
-   * `RateLimit` of the nearer limit and `RateLimit-Policy` of both (draft-ietf-httpapi-ratelimit-headers),
-   * with `Retry-After` in whole seconds when the quota refused.
+   * Before anything is verified: nothing is taken, only what is used up is refused. A sender that cannot
+   * sign therefore uses up nobody's rate but its address's.
    */
-  headers(quota: Quota, endpoint: Endpoint | null): Record<string, string> {
-    const headers: Record<string, string> = {
-      'ratelimit-policy': this.#policy(this.rateOf(endpoint)),
-      ratelimit: `"${quota.bucket}";r=${quota.remaining};t=${Math.ceil(quota.fullInMs / 1000)}`,
-    };
-    if (!quota.ok) headers['retry-after'] = String(Math.max(1, Math.ceil(quota.retryInMs / 1000)));
-    return headers;
+  admit(endpoint: Endpoint | null, clientAddress: string): Admission {
+    const moment = this.#moment();
+    const admission = this.#sources.admit(endpoint, clientAddress, moment);
+    if (!admission.ok || endpoint === null) return admission;
+    const { list } = this.#draws.of(endpoint, null);
+    for (const draw of list) {
+      const used = this.#buckets.used(draw.key, moment.now);
+      if (waitOf(used, draw.cost * moment.share) <= 0) continue;
+      return { ok: false, standing: refusal(drawsOf([draw]), [used], moment.share) };
+    }
+    return admission;
   }
 
-  #policy(endpointRate: number): string {
-    if (endpointRate === this.#lastPolicy.rate) return this.#lastPolicy.text;
-    const seconds = burstMs / 1000;
-    const part = (name: string, rate: number) => `"${name}";q=${rate * seconds};w=${seconds}`;
-    const text = `${part('endpoint', endpointRate)}, ${part('address', this.rates.address)}`;
-    this.#lastPolicy = { rate: endpointRate, text };
-    return text;
+  /**
+   * A request failed for what it is: its address pays. An address on parole is told what it would be told
+   * if nobody had looked.
+   */
+  failed(endpoint: Endpoint | null, clientAddress: string, isSuspect: boolean): Standing {
+    const moment = this.#moment();
+    const account = this.#sources.failed(endpoint, clientAddress, moment);
+    if (this.#shared?.isOn === true) void this.#chargeTogether(account, moment.now);
+    const used = this.#sources.used(account, moment.now);
+    return (isSuspect ? refusal : passing)(drawsOf([account.address]), [used], moment.share);
+  }
+
+  /**
+   * A verified delivery takes a token of its endpoint, its tenant and, where they are limited, its
+   * credential: of all or of none. Alone this is decided at once; together within the deadline.
+   */
+  take(
+    endpoint: Endpoint,
+    credential: string,
+    clientAddress: string,
+  ): Standing | Promise<Standing> {
+    const moment = this.#moment();
+    const debtor = this.#sources.verified(endpoint, clientAddress, moment);
+    const draws = this.#draws.of(endpoint, credential);
+    const local = this.#takeHere(draws, moment);
+    if (this.#shared?.isOn !== true) {
+      this.#onDecision(this.#shared === null ? 'alone' : 'away');
+      return local;
+    }
+    if (local.refusedBy !== null) {
+      this.#onDecision('together');
+      return local;
+    }
+    return this.#takeTogether(this.#shared, { draws, debtor }, moment.now);
+  }
+
+  #takeHere(draws: KnownDraws, { now, share }: Moment): Standing {
+    const { list } = draws;
+    const used = list.map(({ key }) => this.#buckets.used(key, now));
+    if (list.some(({ cost }, i) => waitOf(used[i] ?? 0, cost * share) > 0)) {
+      return refusal(draws, used, share);
+    }
+    const after = list.map(({ cost }, i) => (used[i] ?? 0) + cost * share);
+    list.forEach(({ key }, i) => this.#buckets.put(key, after[i] ?? 0, now));
+    return passing(draws, after, share);
+  }
+
+  async #takeTogether(shared: SharedLimits, taking: Taking, askedAt: number): Promise<Standing> {
+    const { draws } = taking;
+    const { keys, args } = this.#questionOf(shared, taking);
+    const answer = await shared.ask(keys, args);
+    if (answer === null) {
+      this.#giveBack(draws);
+      this.#onDecision('late');
+      return this.#takeHere(draws, this.#moment());
+    }
+    this.#onDecision('together');
+    if (!answer.ok) this.#giveBack(draws);
+    const used = answer.used.slice(0, draws.list.length);
+    this.#learn(draws, used, askedAt);
+    return (answer.ok ? passing : refusal)(draws, used, 1);
+  }
+
+  #questionOf({ prefix }: SharedLimits, { draws, debtor }: Taking) {
+    const keys = draws.keys.map((key) => `${prefix}:${key}`);
+    if (debtor === null || debtor.endpoint === null || this.#names === null)
+      return { keys, args: draws.args };
+    const { endpoint, subscriber, address } = debtor;
+    keys.push(`${prefix}:${this.#names.addressKey(endpoint.tenant, subscriber)}`);
+    return { keys, args: [...draws.args, 'give', earnedFailures * address.cost] };
+  }
+
+  /** What was taken here for a delivery that Redis refused, or did not answer for. */
+  #giveBack({ list }: KnownDraws): void {
+    const { now } = this.#moment();
+    for (const { key, cost } of list) {
+      this.#buckets.put(key, this.#buckets.used(key, now) - cost, now);
+    }
+  }
+
+  /** All nodes use at least what one of them knows of. As of the asking: later would be too strict. */
+  #learn({ list }: KnownDraws, used: readonly number[], askedAt: number): void {
+    const { now } = this.#moment();
+    list.forEach(({ key }, i) => {
+      const known = (used[i] ?? 0) - (now - askedAt);
+      if (known > this.#buckets.used(key, now)) this.#buckets.put(key, known, now);
+    });
+  }
+
+  async #chargeTogether(account: Account, askedAt: number): Promise<void> {
+    const { address, guard } = account;
+    const prefix = this.#shared?.prefix ?? '';
+    const keys = (this.#names?.failureKeys(account) ?? []).map((key) => `${prefix}:${key}`);
+    const costs = guard === null ? [address.cost] : [address.cost, guard.cost];
+    const args = costs.flatMap((cost) => ['charge', cost]);
+    const answer = (await this.#shared?.ask(keys, args)) ?? null;
+    if (answer === null) return;
+    const { now } = this.#moment();
+    const used = answer.used.map((ticks) => ticks - (now - askedAt));
+    this.#sources.learn(account, used, now);
+  }
+
+  #moment(): Moment {
+    const now = Math.floor(this.#nowMs() * ticksPerMs);
+    return { now, share: this.#shared?.isOn === false ? this.#shared.nodes : 1 };
   }
 }
 
-/** The quota that is nearer to its limit. */
-export const nearer = (one: Quota, other: Quota): Quota =>
-  one.remaining <= other.remaining ? one : other;
-
-/** The unit that is limited: an IPv4 address, or the /64 an IPv6 host can pick addresses in. */
-export function subscriberOf(clientAddress: string): string {
-  if (!clientAddress.includes(':') || !ipaddr.isValid(clientAddress)) return clientAddress;
-  const address = ipaddr.process(clientAddress);
-  if (address.kind() === 'ipv4') return address.toString();
-  return address.toByteArray().slice(0, 8).join('.');
+interface Taking {
+  readonly draws: KnownDraws;
+  /** The account of an address that failed before, which this delivery speaks for. */
+  readonly debtor: Account | null;
 }

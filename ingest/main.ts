@@ -11,11 +11,15 @@ import type { HttpServer } from '../runtime/http.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
+import { openRedis } from '../runtime/redis.js';
 import type { Registry } from '../runtime/registry.js';
 import { Answers } from './acknowledge.js';
 import { Appends } from './append.js';
 import { keepDayKeys } from './day-keys.js';
-import { Limits, type Rates } from './limit.js';
+import { Limits } from './limit.js';
+import type { Rates } from './limit-keys.js';
+import { LimitMetrics, type SharingReport } from './limit-metrics.js';
+import { SharedLimits } from './limit-shared.js';
 import { IngestMetrics } from './metrics.js';
 import { createPipeline } from './pipeline.js';
 import { Spool } from './spool.js';
@@ -28,10 +32,23 @@ export interface IngestSettings {
   readonly spoolBytes: number;
   /** TRUNKLINE_APPEND_TIMEOUT. */
   readonly appendTimeoutMs: number;
-  /** TRUNKLINE_ENDPOINT_RATE and TRUNKLINE_ADDRESS_RATE. */
+  /** TRUNKLINE_ENDPOINT_RATE, _ADDRESS_RATE, _TENANT_RATE and _CREDENTIAL_RATE. */
   readonly rates: Rates;
+  /** Null without REDIS_URL: this process counts its limits alone. */
+  readonly sharing: Sharing | null;
   /** TRUNKLINE_DRAIN. */
   readonly drainMs: number;
+}
+
+/** Where limits are counted together with the other ingest nodes. */
+export interface Sharing {
+  /** REDIS_URL. */
+  readonly redisUrl: string;
+  /** First part of every key: the same on all nodes of an installation, and on no other's. */
+  readonly prefix: string;
+  /** Names client addresses in keys; the same on all nodes. */
+  readonly addressKey: Buffer;
+  readonly onReport?: (report: SharingReport) => void;
 }
 
 export interface IngestDeps {
@@ -71,11 +88,11 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   const { appendTimeoutMs: timeoutMs } = settings;
   const appends = new Appends({ log, spool, timeoutMs, metrics: counts, logger });
   const keeping = keepDayKeys({ ...deps, logger }, signal);
-  const limits = new Limits(settings.rates);
+  const { limits, sharing } = await openLimits({ ...deps, logger }, signal);
   const handler = createPipeline({
     ...deps,
     limits,
-    answers: new Answers({ limits, metrics: counts, logger }),
+    answers: new Answers({ metrics: counts, logger }),
     recorder: { ...deps, logger },
     appends,
     isStopping: () => signal.aborted,
@@ -88,7 +105,29 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   await appends.stop(settings.drainMs / 2);
   await spool.close();
   await keeping;
+  await sharing;
 }
+
+/** The limits, and with Redis its watch, which ends with the signal. */
+async function openLimits(
+  { settings, metrics, logger }: Pick<IngestDeps, 'settings' | 'metrics' | 'logger'>,
+  signal: AbortSignal,
+): Promise<{ readonly limits: Limits; readonly sharing: Promise<void> }> {
+  const { rates, sharing } = settings;
+  const watch = new LimitMetrics(metrics, logger, sharing?.onReport);
+  const onDecision = watch.decided.bind(watch);
+  if (sharing === null) return { limits: new Limits({ rates, onDecision }), sharing: done };
+  const { redisUrl, prefix, addressKey } = sharing;
+  const shared = new SharedLimits({ redis: openRedis(redisUrl, logger), prefix, watch });
+  watch.watchNodes(() => shared.nodes);
+  const watching = shared.run(signal);
+  // The first deliveries are counted together too; a Redis that is away holds nobody up for long.
+  await shared.started;
+  const limits = new Limits({ rates, onDecision, shared: { limits: shared, addressKey } });
+  return { limits, sharing: watching };
+}
+
+const done: Promise<void> = Promise.resolve();
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

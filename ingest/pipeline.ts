@@ -2,13 +2,14 @@
 // provider's form once the delivery is durable, or the answer of the first layer that refuses.
 
 import type { Clock } from '../runtime/clock.js';
-import type { HttpHandler } from '../runtime/http.js';
+import type { HttpHandler, HttpResponse } from '../runtime/http.js';
 import type { Registry } from '../runtime/registry.js';
+import type { VerifiedDelivery } from '../schemas/stages.js';
 import type { Answers, Refusal } from './acknowledge.js';
 import { isAllowedSource } from './allow.js';
 import type { Appends } from './append.js';
 import { identifyEndpoint } from './identify.js';
-import { nearer, type Limits } from './limit.js';
+import type { Limits } from './limit.js';
 import { acknowledgement, mapDelivery } from './providers/registry.js';
 import { receiveDelivery } from './receive.js';
 import { recordDelivery, type RecorderOptions } from './record.js';
@@ -26,51 +27,75 @@ export interface PipelineParts {
   readonly isStopping: () => boolean;
 }
 
-/** The layers of design section 4, in order; the first failure answers. */
+/**
+ * The layers of design section 4, in order; the first failure answers. Rates are asked first and taken once
+ * the signature is right: a sender that cannot sign uses up nobody's rate (decision 0007).
+ */
 export function createPipeline(parts: PipelineParts): HttpHandler {
   const { registry, limits, answers, recorder, appends, clock, isStopping } = parts;
   return async (request) => {
-    // rate limit, by address and by endpoint
-    const ofAddress = limits.ofAddress(request.clientAddress);
-    const stranger = { request, endpoint: null, quota: ofAddress };
-    if (isStopping()) return answers.refused(stranger, stopping);
-    if (!ofAddress.ok) return answers.refused(stranger, rateLimited);
     const endpoint = identifyEndpoint(request, registry);
-    if (endpoint === null) return answers.refused(stranger, endpointUnknown);
-    const ofEndpoint = limits.ofEndpoint(endpoint);
-    const passage = { request, endpoint, quota: nearer(ofEndpoint, ofAddress) };
-    if (!ofEndpoint.ok) return answers.refused(passage, rateLimited);
+    const passage = { request, endpoint };
+    if (isStopping()) return answers.refused(passage, stopping);
+
+    // rate limit, as far as it is known to be used up
+    const admission = limits.admit(endpoint, request.clientAddress);
+    if (!admission.ok) return answers.limited(passage, admission.standing);
+    const turnAway = (refusal: Refusal): HttpResponse => {
+      const { isSuspect } = admission;
+      const standing = limits.failed(endpoint, request.clientAddress, isSuspect);
+      return answers.refused({ ...passage, standing }, isSuspect ? untold(refusal) : refusal);
+    };
+    if (endpoint === null) return turnAway(endpointUnknown);
 
     // the bytes as they came
     const received = receiveDelivery(request, endpoint.id, clock());
-    if (!received.ok) return answers.refused(passage, notReceived[received.answer]);
+    if (!received.ok) return turnAway(notReceived[received.answer]);
     const { raw } = received;
 
     // source address
-    if (!isAllowedSource(endpoint, raw.clientAddress)) return answers.refused(passage, notAllowed);
+    if (!isAllowedSource(endpoint, raw.clientAddress)) return turnAway(notAllowed);
 
     // signature, timestamp
     const verdict = verifyDelivery(raw, endpoint, raw.receivedAt);
-    if (!verdict.ok) return answers.refused(passage, forbidden(verdict));
+    if (!verdict.ok) return turnAway(forbidden(verdict));
+    const { delivery } = verdict;
 
-    // map, record; the answer is made here too, while the parsed body is at hand, and held back
-    const mapped = mapDelivery(verdict.delivery);
-    const answer = acknowledgement(verdict.delivery);
-    const recorded = await recordDelivery(recorder, verdict.delivery, mapped);
-    if (!recorded.ok) return answers.refused(passage, notRecorded[recorded.reason]);
+    // rate limit; when Redis is asked the facts are read meanwhile
+    const taking = limits.take(endpoint, delivery.credential.id, raw.clientAddress);
+    const early = taking instanceof Promise ? readDelivery(delivery) : null;
+    const standing = taking instanceof Promise ? await taking : taking;
+    if (standing.refusedBy !== null) return answers.limited(passage, standing);
+    const way = { request, endpoint, standing };
+
+    // map, record
+    const { mapped, answer } = early ?? readDelivery(delivery);
+    const recorded = await recordDelivery(recorder, delivery, mapped);
+    if (!recorded.ok) return answers.refused(way, notRecorded[recorded.reason]);
 
     // append
     const outcome = await appends.append(recorded.partition, recorded.record);
-    if (outcome === 'full' || outcome === 'failed')
-      return answers.refused(passage, notKept[outcome]);
+    if (outcome === 'full' || outcome === 'failed') return answers.refused(way, notKept[outcome]);
 
     // acknowledge
-    return answers.taken(passage, { answer, mapped, outcome });
+    return answers.taken(way, { answer, mapped, outcome });
   };
 }
 
+/** The facts, and the answer: it is made while the parsed body is at hand, and held back. */
+const readDelivery = (delivery: VerifiedDelivery) => ({
+  mapped: mapDelivery(delivery),
+  answer: acknowledgement(delivery),
+});
+
+/** To an address on parole a failure looks as if nobody had looked; we keep what it was. */
+const untold = (refusal: Refusal): Refusal => ({
+  layer: refusal.layer,
+  answer: 'rate_limited',
+  code: refusal.code ?? refusal.answer,
+});
+
 const stopping = { layer: 'receive', answer: 'draining' } as const;
-const rateLimited = { layer: 'rate_limit', answer: 'rate_limited' } as const;
 const endpointUnknown = { layer: 'identify', answer: 'endpoint_unknown' } as const;
 const notReceived = {
   media_type: { layer: 'receive', answer: 'media_type' },

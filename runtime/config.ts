@@ -66,27 +66,19 @@ export const configSchema = z.object({
     list(''),
     'CIDRs of proxies whose X-Forwarded-For is believed, right-most hop first',
   ),
-  TRUNKLINE_PROXY_PROTOCOL: field(
-    z.enum(['off', 'v2']).default('off'),
-    '`v2`: every connection comes from one of TRUNKLINE_TRUSTED_PROXIES and begins with a PROXY header',
-  ),
-  TRUNKLINE_MAX_CONNECTIONS: field(
-    integer(20_000, 10, 1_000_000),
-    'open connections, WebSockets not among them; one more is closed',
-  ),
-  TRUNKLINE_MAX_SILENT_CONNECTIONS: field(
-    integer(2000, 10, 1_000_000),
-    'open connections of one address that have asked nothing yet; one more is closed',
-  ),
-  TRUNKLINE_BODY_TIMEOUT: field(
-    duration('10s'),
-    'from the head of a request to the end of its body; then 408',
-  ),
   DATABASE_URL: field(z.string().optional(), 'PostgreSQL; absent: embedded', true),
   KAFKA_BROKERS: field(list(''), 'host:port, comma separated; absent: the embedded log'),
   SCHEMA_REGISTRY_URL: field(
     z.url().optional(),
     'Confluent-compatible registry; absent: the local table of the same schemas',
+  ),
+  REDIS_URL: field(
+    z
+      .string()
+      .regex(/^rediss?:\/\/[^\s]+$/, 'must be a URL like redis://host:6379 or rediss://…')
+      .optional(),
+    'Redis, where ingest nodes count their limits together; absent: each counts its own',
+    true,
   ),
   TRUNKLINE_TOPIC_PREFIX: field(
     z
@@ -133,8 +125,22 @@ export const configSchema = z.object({
     duration('1s'),
     'wait for the log before spooling a delivery; Telnyx gives up after 2 s',
   ),
-  TRUNKLINE_ENDPOINT_RATE: field(integer(2000, 1, 1_000_000), 'deliveries per second per endpoint'),
-  TRUNKLINE_ADDRESS_RATE: field(integer(20_000, 1, 1_000_000), 'deliveries per second per address'),
+  TRUNKLINE_ENDPOINT_RATE: field(
+    integer(2000, 1, 1_000_000),
+    'deliveries per second per endpoint; an endpoint may have its own (`endpoint add --rate`)',
+  ),
+  TRUNKLINE_TENANT_RATE: field(
+    integer(10_000, 1, 1_000_000),
+    'deliveries per second per tenant, over all its endpoints',
+  ),
+  TRUNKLINE_CREDENTIAL_RATE: field(
+    integer(0, 0, 1_000_000),
+    'deliveries per second per credential; 0: as many as its endpoint takes',
+  ),
+  TRUNKLINE_ADDRESS_RATE: field(
+    integer(200, 1, 1_000_000),
+    '*refused* requests per second per client address (unknown endpoint, wrong signature …); what is accepted costs an address nothing',
+  ),
   TRUNKLINE_RING_EVENTS: field(
     integer(20_000, 100, 5_000_000),
     'events per tenant the gateway keeps for resuming; 32 MB over all tenants at most',
@@ -194,12 +200,6 @@ function crossFaults(config: Config, faulty: ReadonlySet<string>): ConfigFault[]
     faults.push({
       variable: 'TRUNKLINE_RAW_RETENTION',
       fault: 'must be at least 1d: deliveries are removed after it, processed or not',
-    });
-  }
-  if (config.TRUNKLINE_PROXY_PROTOCOL === 'v2' && config.TRUNKLINE_TRUSTED_PROXIES.length === 0) {
-    faults.push({
-      variable: 'TRUNKLINE_PROXY_PROTOCOL',
-      fault: 'needs TRUNKLINE_TRUSTED_PROXIES: a PROXY header is believed of those alone',
     });
   }
   if (config.TRUNKLINE_ENV === 'production') faults.push(...productionFaults(config));

@@ -31,6 +31,9 @@ const ed25519 = generateKeyPairSync('ed25519');
 const telnyxKey = ed25519.privateKey.export({ format: 'der', type: 'pkcs8' });
 const telnyxPublic = ed25519.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32);
 
+/** No test comes near them. */
+export const testRates = { endpoint: 10_000, tenant: 10_000, credential: 0, address: 10_000 };
+
 /** The two endpoints every test station has, of two tenants. */
 export function endpoints(change: Partial<Endpoint> = {}): Endpoint[] {
   const common = { name: 'test', publicBaseUrl, allow: [], ratePerSecond: null };
@@ -101,7 +104,8 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     dataDirectory,
     spoolBytes: 50_000_000,
     appendTimeoutMs: 500,
-    rates: { endpoint: 10_000, address: 10_000 },
+    rates: testRates,
+    sharing: null,
     drainMs: 500,
     ...options.settings,
   };

@@ -8,6 +8,7 @@ import {
   startStation,
   telnyxEndpoint,
   telnyxJson,
+  testRates,
   twilioEndpoint,
   twilioForm,
   twilioGet,
@@ -294,10 +295,10 @@ test('every answer carries the limits; a burst within them passes, beyond them 4
   const delivery = twilioForm(completedCall());
   const answers = await Promise.all(Array.from({ length: 30 }, () => deliver(station, delivery)));
   expect(new Set(answers.map((one) => one.status))).toEqual(new Set([204]));
-  const policy = '"endpoint";q=30;w=10, "address";q=100000;w=10';
+  const policy = '"endpoint";q=30;w=10, "tenant";q=100000;w=10';
   for (const one of answers) {
     expect(one.headers.get('ratelimit-policy')).toBe(policy);
-    expect(one.headers.get('ratelimit')).toMatch(/^"endpoint";r=\d+;t=\d+$/);
+    expect(one.headers.get('ratelimit')).toMatch(/^"endpoint";r=\d+;t=\d+, "tenant";r=\d+;t=\d+$/);
   }
   // On a busy machine the burst takes so long that deliveries pass again: until there is none left.
   let refused = await deliver(station, delivery);
@@ -306,8 +307,10 @@ test('every answer carries the limits; a burst within them passes, beyond them 4
   }
   expect(refused.status).toBe(429);
   expect(refused.headers.get('retry-after')).toBe('1');
-  expect(refused.headers.get('ratelimit')).toMatch(/^"endpoint";r=0;t=\d+$/);
+  expect(refused.headers.get('ratelimit')).toMatch(/^"endpoint";r=0;t=\d+/);
   expect(await refused.json()).toMatchObject({ code: 'rate_limited' });
+  const inMetrics = { outcome: 'refused', layer: 'rate_limit', code: 'rate_limited_endpoint' };
+  expect(await counted(station, inMetrics)).toBe(1);
   const other = await deliver(station, telnyxJson(hangup));
   expect(other.status).toBe(204);
   const unknown = await deliver(station, delivery, { target: '/v1/webhooks/x' });
@@ -315,7 +318,7 @@ test('every answer carries the limits; a burst within them passes, beyond them 4
 });
 
 test('an address that guesses endpoint ids is held back', async () => {
-  const station = await start({ settings: { rates: { endpoint: 100, address: 1 } } });
+  const station = await start({ settings: { rates: { ...testRates, address: 1 } } });
   const statuses: number[] = [];
   for (let i = 0; i < 12; i += 1) {
     const guess = { target: `/v1/webhooks/ep_guess0000000000${i}` };
