@@ -94,7 +94,7 @@ export async function openDoor(site: Site): Promise<Door> {
 /** Nothing of the developer's own settings leaks into a figure. */
 function environment(site: Site): Record<string, string | undefined> {
   const others = Object.entries(process.env).filter(
-    ([name]) => !/^(TRUNKLINE_|DATABASE_URL|KAFKA_|SCHEMA_REGISTRY)/.test(name),
+    ([name]) => !/^(TRUNKLINE_|DATABASE_URL|KAFKA_|SCHEMA_REGISTRY|REDIS_)/.test(name),
   );
   return { ...Object.fromEntries(others), ...site.env };
 }

@@ -19,10 +19,11 @@ export function banner(parts: BannerParts): string {
   const log = config.KAFKA_BROKERS.length === 0 ? 'embedded' : 'Kafka';
   const database = config.DATABASE_URL === undefined ? 'embedded PostgreSQL' : 'PostgreSQL';
   const schemas = config.SCHEMA_REGISTRY_URL === undefined ? 'local schema ids' : 'schema registry';
+  const limits = config.REDIS_URL === undefined ? 'limits of this process' : 'limits in Redis';
   const lines = [
     '',
     `  Trunkline is ready (${(tookMs / 1000).toFixed(1)} s): ${roles.join(', ')}`,
-    `  log ${log} · ${database} · ${schemas} · data in ${config.TRUNKLINE_DATA}`,
+    `  log ${log} · ${database} · ${schemas} · ${limits} · data in ${config.TRUNKLINE_DATA}`,
   ];
   if (masterKey.created && masterKey.path !== null) {
     lines.push(

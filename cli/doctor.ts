@@ -12,6 +12,7 @@ import type { Config } from '../runtime/config.js';
 import { dataDirHolder } from '../runtime/data-dir.js';
 import { toError } from '../runtime/errors.js';
 import { assertReachable, openDatabase } from '../runtime/postgres.js';
+import { redisVersion } from '../runtime/redis.js';
 import { loadUws } from '../runtime/uws.js';
 
 /** What was found; `advice` says what to do when it is not `ok`. */
@@ -59,7 +60,15 @@ async function examine(): Promise<readonly Finding[]> {
     }));
     return [node, sockets, ...faults];
   }
-  const examinations: Examination[] = [port, dataDirectory, masterKey, postgres, kafka, registry];
+  const examinations: Examination[] = [
+    port,
+    dataDirectory,
+    masterKey,
+    postgres,
+    kafka,
+    registry,
+    redis,
+  ];
   const { config } = result;
   return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];
 }
@@ -174,4 +183,25 @@ async function registry({ SCHEMA_REGISTRY_URL: url }: Config): Promise<Finding> 
   if (answer?.ok === true) return { what, state: 'ok', detail: 'answers' };
   const detail = `SCHEMA_REGISTRY_URL ${answer === null ? 'does not answer' : `answers ${answer.status}`}`;
   return { what, state: 'fail', detail };
+}
+
+/** EVALSHA and `MGET` would do with less; older servers get no fixes any more. */
+const oldestRedis = 6;
+
+async function redis({ REDIS_URL: url }: Config): Promise<Finding> {
+  const what = 'Redis';
+  if (url === undefined) {
+    const detail = 'not used (REDIS_URL is not set): each ingest process counts its own limits';
+    return { what, state: 'ok', detail };
+  }
+  try {
+    const version = await redisVersion(url);
+    if (Number.parseInt(version, 10) >= oldestRedis) return { what, state: 'ok', detail: version };
+    const detail = `${version} is older than ${oldestRedis}: take a version that is still maintained`;
+    return { what, state: 'warn', detail };
+  } catch (thrown) {
+    // Ingest serves without it.
+    const detail = `${toError(thrown).message}; limits are counted per process until it answers`;
+    return { what, state: 'warn', detail };
+  }
 }

@@ -7,7 +7,6 @@ import { calls } from './calls.js';
 import { legs } from './legs.js';
 import { messages } from './messages.js';
 import type { Projection } from './projection.js';
-import { records } from './records.js';
 import { stats } from './stats.js';
 import { unattributed } from './unattributed.js';
 
@@ -18,7 +17,6 @@ export const createProjections = (evolver: Evolver): readonly Projection[] => [
   legs,
   callTimeline,
   messages,
-  records,
   stats,
   unattributed,
 ];

@@ -3,7 +3,6 @@
 import type { CallItem, TimelineItem } from '../../schemas/live-frames.js';
 import { Status } from './board.js';
 import { callSpan, causeWords, statusWords, wallTime } from './format.js';
-import { ProviderTitle } from './providers.js';
 
 interface PanelProps {
   readonly call: CallItem;
@@ -32,7 +31,7 @@ export function CallPanel({ call, entries, loading, now, onClose }: PanelProps) 
         <dd>{call.to?.masked ?? '–'}</dd>
         <dt>Provider</dt>
         <dd>
-          <ProviderTitle name={call.provider} />
+          {call.provider}
           {call.direction === null ? '' : `, ${call.direction}`}
         </dd>
         <dt>Legs</dt>
