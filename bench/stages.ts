@@ -66,7 +66,7 @@ function requestOf({ bytes }: SignedRequest) {
   const body = Buffer.from(bytes.subarray(end + 4));
   const head = { method: 'POST', path, query: '', headers, rawParams: [endpoint.id] };
   const about = { clientAddress: '127.0.0.1', correlationId: randomBytes(16).toString('hex') };
-  const framing = { contentLength: body.length, hasBody: true };
+  const framing = { contentLength: body.length, hasBody: true, endsConnection: false };
   return copiedRequest({ ...head, ...about, ...framing }, [endpoint.id], body, Date.now());
 }
 

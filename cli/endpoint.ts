@@ -42,7 +42,8 @@ const examples = `
 Examples:
   $ trunkline endpoint add --tenant acme --provider twilio --credential authToken=…
   $ trunkline endpoint add --tenant acme --provider telnyx --credential publicKeyBase64=…
-  $ trunkline endpoint add --tenant acme --provider twilio --credentials - < secrets.json`;
+  $ trunkline endpoint add --tenant acme --provider twilio --credentials - < secrets.json
+  $ trunkline endpoint add --tenant acme --provider telnyx --credential publicKeyBase64=… --allow provider`;
 
 /** Adds `endpoint add`, `list`, `show`, `rotate` and `revoke`. */
 export function registerEndpointCommands(program: Command, context: CliContext): void {
@@ -72,7 +73,11 @@ function registerAdd(endpoint: Command, context: CliContext): void {
       'public base URL of this endpoint; default: TRUNKLINE_PUBLIC_URL',
       baseUrl,
     )
-    .option('--allow <cidr>', 'source network that may deliver; repeatable', addNetwork)
+    .option(
+      '--allow <cidr>',
+      'source network that may deliver, or `provider` for those it publishes; repeatable',
+      addNetwork,
+    )
     .option('--rate <number>', 'deliveries per second', positiveInteger)
     .option('--json', 'one JSON document')
     .addHelpText('after', examples)
@@ -85,7 +90,7 @@ function registerAdd(endpoint: Command, context: CliContext): void {
           name: options.name ?? options.provider,
           publicBaseUrl: options.url ?? null,
           credentials,
-          allow: options.allow ?? [],
+          allow: allowed(options),
           ratePerSecond: options.rate ?? null,
         });
         printOne(context, row, options.json);
@@ -228,9 +233,20 @@ function baseUrl(text: string): string {
 }
 
 function addNetwork(text: string, before: readonly string[] = []): readonly string[] {
-  if (parseCidr(text) === null)
-    throw new InvalidArgumentError('A network is an address or a CIDR.');
+  if (text !== 'provider' && parseCidr(text) === null)
+    throw new InvalidArgumentError('A network is an address, a CIDR or `provider`.');
   return [...before, text];
+}
+
+/** A list that names networks nobody knows would refuse every delivery. */
+function allowed({ allow = [], provider }: AddOptions): readonly string[] {
+  if (allow.includes('provider') && providerOf(provider).addressRanges.length === 0) {
+    throw new TrunklineError(
+      'parameter_invalid',
+      `${provider} publishes no networks; give those you know with --allow <cidr>, or leave --allow out`,
+    );
+  }
+  return allow;
 }
 
 function positiveInteger(text: string): number {

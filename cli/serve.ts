@@ -15,6 +15,7 @@ import { toError } from '../runtime/errors.js';
 import { createHealth, type HealthResult } from '../runtime/health.js';
 import { keepHeapSmall } from '../runtime/heap.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
+import { exportHttpMetrics } from '../runtime/http-metrics.js';
 import { stopOnSignals, stopped, supervise, type Task } from '../runtime/lifecycle.js';
 import { createLogger, type Logger } from '../runtime/logger.js';
 import { createMetrics } from '../runtime/metrics.js';
@@ -102,8 +103,17 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
   const demo = options.demo === true ? await prepareDemo(installation) : null;
   const metrics = createMetrics();
   const health = createHealth();
-  const trustedProxies = config.TRUNKLINE_TRUSTED_PROXIES;
-  const httpServer = await createHttpServer({ trustedProxies, logger });
+  const httpServer = await createHttpServer({
+    trustedProxies: config.TRUNKLINE_TRUSTED_PROXIES,
+    proxyProtocol: config.TRUNKLINE_PROXY_PROTOCOL,
+    bounds: {
+      bodyMs: config.TRUNKLINE_BODY_TIMEOUT,
+      connections: config.TRUNKLINE_MAX_CONNECTIONS,
+      silentPerAddress: config.TRUNKLINE_MAX_SILENT_CONNECTIONS,
+    },
+    logger,
+  });
+  exportHttpMetrics(metrics, httpServer.counts);
   let port = config.TRUNKLINE_PORT;
   const registry = await openRegistry(
     { ...{ database, databaseUrl, keyRing, logger, clock: systemClock }, defaultPublicUrl },

@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto';
 import { runGateway, type GatewayDeps } from '../gateway/main.js';
 import type { SharingReport } from '../ingest/limit-metrics.js';
 import { runIngest, type Sharing } from '../ingest/main.js';
+import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import { evolver } from '../processors/evolver.js';
@@ -149,6 +150,7 @@ function gatewayTask(shared: Shared): Task {
     ...{ log, codec, database, keyRing, registry, tokens, httpServer, logger, metrics, version },
     clock: systemClock,
     versions: servedVersions(),
+    providers: providerItems(),
     cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),
     ringEvents: config.TRUNKLINE_RING_EVENTS,
     metricsToken: config.TRUNKLINE_METRICS_TOKEN ?? null,
@@ -167,6 +169,21 @@ function originsOf({ TRUNKLINE_ORIGINS, TRUNKLINE_PUBLIC_URL }: Config): readonl
     : [...TRUNKLINE_ORIGINS, new URL(TRUNKLINE_PUBLIC_URL).origin];
 }
 
+/** The providers of this program, as the gateway tells them. */
+const providerItems = (): GatewayDeps['providers'] =>
+  providerNames.map((name) => {
+    const { guide, addressRanges } = providerOf(name);
+    const { title, covers, verified, judgedBy } = guide;
+    return {
+      name,
+      title,
+      covers: [...covers],
+      verified,
+      judgedBy,
+      addressRanges: [...addressRanges],
+    };
+  });
+
 /** Which version of each read model is served: the one that this program projects. */
 function servedVersions(): GatewayDeps['versions'] {
   const versions = Object.fromEntries(
@@ -178,6 +195,7 @@ function servedVersions(): GatewayDeps['versions'] {
     legs: of('legs'),
     call_timeline: of('call_timeline'),
     messages: of('messages'),
+    records: of('records'),
     stats_minute: of('stats_minute'),
   };
 }

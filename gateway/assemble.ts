@@ -25,6 +25,7 @@ import { createRateLimit } from './rate-limit.js';
 import type { ModelVersions } from './read-models.js';
 import { createRenderer } from './render.js';
 import { Rings } from './ring.js';
+import type { ProviderItem } from './routes/providers.js';
 import type { Demo } from './routes/system.js';
 import { createSnapshots, type ReadModels } from './snapshots.js';
 import { socketLimits, type SocketLimits } from './socket.js';
@@ -47,6 +48,8 @@ export interface GatewayDeps {
   readonly clock: () => number;
   /** Version of each read model that is served. */
   readonly versions: ModelVersions;
+  /** Who can deliver to this installation. */
+  readonly providers: readonly ProviderItem[];
   /** Key of page cursors: the same on every node, e.g. derived from the master key. */
   readonly cursorKey: Buffer;
   /** Of the product, for /openapi.json. */
@@ -115,6 +118,7 @@ export function assemble(deps: GatewayDeps): Gateway {
       list: { ...models, clock, cursors, epochOf: stream.epochOf },
       router,
       registry,
+      providers: deps.providers,
       stream,
       system: {
         checks: () => checksOf(deps, gateway, feed),

@@ -10,6 +10,7 @@ import {
   cursorSchema,
   eventSchema,
   messageSchema,
+  recordSchema,
   statsSchema,
   timelineSchema,
 } from './routes/items.js';
@@ -23,6 +24,7 @@ const liveEvent = eventSchema.extend({
 const item = z.union([
   callSchema,
   messageSchema,
+  recordSchema,
   statsSchema,
   z.object({ call: callSchema, entries: z.array(timelineSchema) }),
 ]);
@@ -110,7 +112,8 @@ export function asyncApi(version: string): object {
     info: {
       title: 'Trunkline stream',
       version,
-      description: 'Live calls, messages and statistics of a tenant, without gap or duplicate.',
+      description:
+        'Live calls, messages, records and statistics of a tenant, without gap or duplicate.',
     },
     defaultContentType: 'application/json',
     channels: {

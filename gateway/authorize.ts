@@ -3,10 +3,14 @@
 
 import type { RoleName } from '../runtime/registry.js';
 
-/** What a route or topic asks for. `personal.read`: numbers and texts in the clear. */
+/**
+ * What a route or topic asks for. `personal.read`: numbers and texts in the clear. `records.read`: members,
+ * subscriptions and invoices: the business of who runs the tenant, not of who watches its calls.
+ */
 export type Permission =
   | 'calls.read'
   | 'messages.read'
+  | 'records.read'
   | 'stats.read'
   | 'events.read'
   | 'endpoints.read'
@@ -22,11 +26,11 @@ const watching = [
 ] as const satisfies readonly Permission[];
 
 const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
-  admin: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
-  manager: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
+  admin: new Set<Permission>([...watching, 'records.read', 'endpoints.read', 'personal.read']),
+  manager: new Set<Permission>([...watching, 'records.read', 'endpoints.read', 'personal.read']),
   operator: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
   viewer: new Set<Permission>(watching),
-  auditor: new Set<Permission>([...watching, 'endpoints.read']),
+  auditor: new Set<Permission>([...watching, 'records.read', 'endpoints.read']),
 };
 
 /** True when the role has the permission; a role this table does not know has none. */

@@ -1,5 +1,5 @@
 // Gateway: what a slow reader still needs. In: the events it has not got. Out: the last state of each
-// call or message among them, in order of seq. Pure.
+// call, message or record among them, in order of seq. Pure.
 
 import type { RingEntry } from './ring.js';
 import { concernOf, type Concern, type Filter, type Topic } from './topics.js';

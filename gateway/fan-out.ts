@@ -51,6 +51,7 @@ interface TenantGroups {
   readonly byName: Map<string, Group>;
   readonly calls: Set<Group>;
   readonly messages: Set<Group>;
+  readonly records: Set<Group>;
   readonly byCall: Map<string, Set<Group>>;
 }
 
@@ -110,6 +111,9 @@ export class FanOut {
     if (entry.kind === 'message') {
       for (const group of groups.messages) this.send(group, entry, event, opened);
     }
+    if (entry.kind === 'record') {
+      for (const group of groups.records) this.send(group, entry, event, opened);
+    }
     const ofCall = entry.callId === null ? undefined : groups.byCall.get(entry.callId);
     for (const group of ofCall ?? []) this.send(group, entry, event, opened);
   }
@@ -166,6 +170,7 @@ export class FanOut {
       byName: new Map<string, Group>(),
       calls: new Set<Group>(),
       messages: new Set<Group>(),
+      records: new Set<Group>(),
       byCall: new Map<string, Set<Group>>(),
     };
     this.tenants.set(tenant, made);
@@ -205,6 +210,8 @@ function setOf(groups: TenantGroups, topic: Topic): Set<Group> | null {
       return groups.calls;
     case 'messages':
       return groups.messages;
+    case 'records':
+      return groups.records;
     case 'stats':
       return null;
     case 'call': {

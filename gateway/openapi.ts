@@ -31,7 +31,7 @@ export function openApiOf(routes: readonly Route[], version: string): object {
     info: {
       title: 'Trunkline',
       version,
-      description: 'Live calls and messages of a tenant. The tenant is that of the credential.',
+      description: 'Calls, messages and records of a tenant. The tenant is that of the credential.',
     },
     paths,
     components: {

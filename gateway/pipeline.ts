@@ -18,6 +18,8 @@ import { callRoutes, type ListDeps } from './routes/calls.js';
 import { endpointRoute } from './routes/endpoints.js';
 import { eventRoute } from './routes/events.js';
 import { messageRoute } from './routes/messages.js';
+import { providerRoute, type ProviderItem } from './routes/providers.js';
+import { recordRoutes } from './routes/records.js';
 import { statsRoute } from './routes/stats.js';
 import { systemRoutes, type SystemDeps } from './routes/system.js';
 import { ticketRoute } from './routes/tickets.js';
@@ -28,6 +30,7 @@ export interface RouteDeps {
   readonly list: ListDeps;
   readonly router: RouterDeps;
   readonly registry: Registry;
+  readonly providers: readonly ProviderItem[];
   readonly stream: Stream;
   readonly system: SystemDeps;
 }
@@ -36,8 +39,10 @@ export interface RouteDeps {
 export const routesOf = (deps: RouteDeps): readonly Route[] => [
   ...callRoutes(deps.list),
   messageRoute(deps.list),
+  ...recordRoutes(deps.list),
   statsRoute(deps.list),
   endpointRoute(deps.registry),
+  providerRoute(deps.providers),
   eventRoute(deps.stream),
   ticketRoute(deps.router.authenticator),
   ...systemRoutes(deps.system),

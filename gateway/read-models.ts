@@ -4,13 +4,21 @@
 
 import type { Transaction } from '../runtime/postgres.js';
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
-import type { Direction } from '../schemas/facts.js';
+import type { Direction, RecordArea } from '../schemas/facts.js';
 import type { TenantId } from '../schemas/ids.js';
 import type { StatsItem } from '../schemas/live-frames.js';
-import { messageOf, readCallRow, readLegRow, statsOf, timelineOf } from './rows.js';
+import type { RecordView } from '../schemas/record-state.js';
+import { messageOf, readCallRow, readLegRow, recordOf, statsOf, timelineOf } from './rows.js';
 
 /** Names of the read models the gateway reads, as their marks name them. */
-export const servedModels = ['calls', 'legs', 'call_timeline', 'messages', 'stats_minute'] as const;
+export const servedModels = [
+  'calls',
+  'legs',
+  'call_timeline',
+  'messages',
+  'records',
+  'stats_minute',
+] as const;
 export type ServedModel = (typeof servedModels)[number];
 
 /** The version of each read model that is served; a rebuild flips it. */
@@ -53,6 +61,8 @@ const callColumns = `id, provider, status, entered_at, reason, source_fact, infe
   duration_sec, amd, recordings, fact_count, refused_count`;
 const messageColumns = `id, provider, direction, status, provider_status, provider_code, opt_out,
   from_party, to_party, body, media_count, created_at, updated_at, fact_count`;
+const recordColumns = `id, provider, area, object_type, object_ref, parent_ref, status, deleted,
+  last_event, details, subject, personal, created_at, updated_at, fact_count`;
 
 /** Where a page of a list goes on: after this row in the order (time descending, id). */
 export interface PageStart {
@@ -152,6 +162,50 @@ export async function readMessages(
   return rows.map(messageOf);
 }
 
+/** What a list of records may be narrowed to. Times in ms since 1970, of the record's first fact. */
+export interface RecordFilter {
+  readonly area?: RecordArea | undefined;
+  readonly type?: string | undefined;
+  readonly parent?: string | undefined;
+  readonly after?: number | undefined;
+  readonly before?: number | undefined;
+}
+
+/** A page of records, newest first. */
+export async function readRecords(
+  transaction: Transaction,
+  tenant: TenantId,
+  filter: RecordFilter,
+  page: { readonly limit: number; readonly start: PageStart | null },
+): Promise<readonly RecordView[]> {
+  const where = new Conditions(tenant);
+  const { area, type, parent, after, before } = filter;
+  listConditions(where, { after, before }, page.start, 'created_at');
+  if (area !== undefined) where.add(`area = ${where.bind(area)}`);
+  if (type !== undefined) where.add(`object_type = ${where.bind(type)}`);
+  if (parent !== undefined) where.add(`parent_ref = ${where.bind(parent)}`);
+  const { rows } = await transaction.query(
+    `select ${recordColumns} from records where ${where.text}
+      order by created_at desc, id limit ${where.bind(page.limit)}`,
+    where.values,
+  );
+  return rows.map(recordOf);
+}
+
+/** One record; null when this tenant has none of that id. */
+export async function readRecord(
+  transaction: Transaction,
+  tenant: TenantId,
+  id: string,
+): Promise<RecordView | null> {
+  const { rows } = await transaction.query({
+    name: 'gateway_record',
+    text: `select ${recordColumns} from records where tenant_id = $1 and id = $2`,
+    values: [tenant, id],
+  });
+  return rows.map(recordOf)[0] ?? null;
+}
+
 /** Statistics of the newest minutes of a span, oldest first. */
 export async function readStats(
   transaction: Transaction,
@@ -161,7 +215,7 @@ export async function readStats(
   const { rows } = await transaction.query<Record<string, number>>({
     name: 'gateway_stats',
     text: `select minute, started, answered, completed, failed, inbound_messages, outbound_messages,
-        duplicates, refused, not_understood, parked
+        duplicates, refused, not_understood, parked, records
       from stats_minute where tenant_id = $1 and minute >= $2 and minute < $3
       order by minute desc limit $4`,
     values: [tenant, span.after, span.before, span.limit],

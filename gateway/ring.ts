@@ -11,10 +11,10 @@ import { liveEvent, toJson, type Opened, type Shape } from './views.js';
 /** An event as the ring keeps it: its log bytes, and for a while the JSON that was made of them. */
 export interface RingEntry {
   readonly seq: number;
-  readonly kind: 'call' | 'message' | 'other';
+  readonly kind: 'call' | 'message' | 'record' | 'other';
   /** The call it belongs to, also for deliveries that were not understood. */
   readonly callId: string | null;
-  /** Call or message id: what a later state replaces. */
+  /** Id of the call, message or record: what a later state replaces. */
   readonly key: string | null;
   /** The call after and before this event; `before` is null where the ring does not know. */
   readonly after: FilterFacts | null;
@@ -207,6 +207,8 @@ function entryOf(event: EventEnvelope, value: Buffer, known: Map<string, FilterF
     }
     case 'message':
       return madeEntry(seq, kept, { ...nothing, kind: 'message', key: body.messageId });
+    case 'record':
+      return madeEntry(seq, kept, { ...nothing, kind: 'record', key: body.recordId });
     case 'not_understood':
       return madeEntry(seq, kept, { ...nothing, callId: body.callId });
     case 'parked':

@@ -4,9 +4,10 @@
 import { z } from 'zod';
 
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
-import { callStatuses, failureCauses, messageStatuses } from '../schemas/facts.js';
-import { callId, factId, legId, messageId, subjectId } from '../schemas/ids.js';
+import { callStatuses, failureCauses, messageStatuses, recordAreas } from '../schemas/facts.js';
+import { callId, factId, legId, messageId, recordId, subjectId } from '../schemas/ids.js';
 import type { StatsItem } from '../schemas/live-frames.js';
+import type { RecordView } from '../schemas/record-state.js';
 import type { Party, Sealed } from '../schemas/sealed.js';
 
 const sealed = z.object({
@@ -80,6 +81,23 @@ const messageRow = z.object({
   updated_at: time,
   fact_count: z.number(),
 });
+const recordRow = z.object({
+  id: z.string(),
+  provider: z.string(),
+  area: z.enum(recordAreas),
+  object_type: z.string(),
+  object_ref: z.string(),
+  parent_ref: z.string().nullable(),
+  status: z.string().nullable(),
+  deleted: z.boolean(),
+  last_event: z.string(),
+  details,
+  subject: z.string().nullable(),
+  personal: json(z.record(z.string(), sealed)),
+  created_at: time,
+  updated_at: time,
+  fact_count: z.number(),
+});
 const timelineRow = z.object({
   entry_id: z.string(),
   type: z.string(),
@@ -148,6 +166,7 @@ export function statsOf(row: Readonly<Record<string, number>>): StatsItem {
     refused: count('refused'),
     notUnderstood: count('not_understood'),
     parked: count('parked'),
+    records: count('records'),
   };
 }
 
@@ -205,6 +224,28 @@ export function messageOf(row: unknown): MessageView {
     to: cells.to_party,
     body,
     mediaCount: cells.media_count,
+    createdAt: cells.created_at,
+    updatedAt: cells.updated_at,
+    factCount: cells.fact_count,
+  };
+}
+
+/** A row of `records`. */
+export function recordOf(row: unknown): RecordView {
+  const cells = recordRow.parse(row);
+  return {
+    recordId: recordId(cells.id),
+    provider: cells.provider,
+    area: cells.area,
+    objectType: cells.object_type,
+    objectRef: cells.object_ref,
+    parentRef: cells.parent_ref,
+    status: cells.status,
+    deleted: cells.deleted,
+    lastEvent: cells.last_event,
+    details: cells.details,
+    subject: cells.subject === null ? null : subjectId(cells.subject),
+    personal: cells.personal,
     createdAt: cells.created_at,
     updatedAt: cells.updated_at,
     factCount: cells.fact_count,

@@ -11,6 +11,7 @@ import {
   readCalls,
   readMessages,
   readPosition,
+  readRecords,
   readTimeline,
   type ModelVersions,
   type PageStart,
@@ -21,10 +22,12 @@ import { activeStatuses, type Topic } from './topics.js';
 import {
   boxesOfCall,
   boxesOfMessage,
+  boxesOfRecord,
   callItem,
   masked,
   messageItem,
   openBoxes,
+  recordItem,
   timelineItem,
   toJson,
   type Box,
@@ -46,7 +49,7 @@ export interface ReadModels {
 
 /** Items of one page: small enough that a slow reader is noticed between two pages. */
 const pageItems = 100;
-/** Calls that ended, newest first, beside all that go on; messages likewise. */
+/** Calls that ended, newest first, beside all that go on; messages and records likewise. */
 const recentItems = 200;
 const maxTimelineItems = 2_000;
 /** How long a snapshot may serve others: the ring has what came since. */
@@ -56,6 +59,7 @@ const modelsOf: Readonly<Record<Exclude<Topic['kind'], 'stats'>, readonly Served
   calls: ['calls', 'legs'],
   call: ['calls', 'legs', 'call_timeline'],
   messages: ['messages'],
+  records: ['records'],
 };
 
 /** Reads snapshots; those that are alike and asked for at the same time are read once. */
@@ -109,6 +113,8 @@ function readPages(
       return callPage(models, transaction, interest, topic.callId);
     case 'messages':
       return messagePages(models, transaction, interest);
+    case 'records':
+      return recordPages(models, transaction, interest);
     case 'stats':
       return Promise.resolve([]);
   }
@@ -188,6 +194,21 @@ async function messagePages(
     async () => {
       const opened = await openFor(models, tenant, boxes);
       return toJson(messages.map((message) => messageItem(message, opened)));
+    },
+  ];
+}
+
+async function recordPages(
+  models: ReadModels,
+  transaction: Transaction,
+  { tenant, view }: Interest,
+): Promise<Page[]> {
+  const records = await readRecords(transaction, tenant, {}, { limit: recentItems, start: null });
+  const boxes = view === 'open' ? records.flatMap((one) => boxesOfRecord(tenant, one)) : [];
+  return [
+    async () => {
+      const opened = await openFor(models, tenant, boxes);
+      return toJson(records.map((record) => recordItem(record, opened)));
     },
   ];
 }

@@ -268,7 +268,7 @@ export class Connection {
     }
     const topic = parseTopic(frame.topic);
     if (topic === null) {
-      return this.fail('topic_unknown', 'topics: calls, call:{id}, messages, stats', id);
+      return this.fail('topic_unknown', 'topics: calls, call:{id}, messages, records, stats', id);
     }
     const filter = parseFilter(topic, frame.filter);
     if (filter === null) {

@@ -8,6 +8,7 @@ export type Topic =
   | { readonly kind: 'calls' }
   | { readonly kind: 'call'; readonly callId: string }
   | { readonly kind: 'messages' }
+  | { readonly kind: 'records' }
   | { readonly kind: 'stats' };
 
 /** What a filter looks at. */
@@ -40,7 +41,9 @@ const callIdPattern = /^[\x21-\x7e]{1,200}$/;
 
 /** Reads a topic; null when there is none of that name. */
 export function parseTopic(text: string): Topic | null {
-  if (text === 'calls' || text === 'messages' || text === 'stats') return { kind: text };
+  if (text === 'calls' || text === 'messages' || text === 'records' || text === 'stats') {
+    return { kind: text };
+  }
   if (!text.startsWith('call:')) return null;
   const callId = text.slice('call:'.length);
   return callIdPattern.test(callId) ? { kind: 'call', callId } : null;
@@ -54,6 +57,8 @@ export function permissionOf(topic: Topic): Permission {
       return 'calls.read';
     case 'messages':
       return 'messages.read';
+    case 'records':
+      return 'records.read';
     case 'stats':
       return 'stats.read';
   }
@@ -110,6 +115,8 @@ export function concernOf(topic: Topic, filter: Filter, entry: RingEntry): Conce
       return entry.callId === topic.callId ? 'event' : null;
     case 'messages':
       return entry.kind === 'message' ? 'event' : null;
+    case 'records':
+      return entry.kind === 'record' ? 'event' : null;
     case 'stats':
       return null;
   }

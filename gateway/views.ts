@@ -1,4 +1,4 @@
-// Gateway: what a client sees. In: views of calls and messages as events and rows carry them, and what
+// Gateway: what a client sees. In: views of calls, messages and records as events and rows carry them, and what
 // was opened for this caller. Out: the JSON items of schemas/live-frames. The only place of the
 // gateway where a sealed field turns into text.
 
@@ -14,8 +14,10 @@ import type {
   LiveEvent,
   MessageItem,
   PartyItem,
+  RecordItem,
   TimelineItem,
 } from '../schemas/live-frames.js';
+import type { RecordView } from '../schemas/record-state.js';
 import { bodyPlace, fieldPlace, type Party, type Sealed } from '../schemas/sealed.js';
 
 /** Sealed fields opened for one rendering; null where the key was destroyed (the law forgot it). */
@@ -122,6 +124,31 @@ export function messageItem(message: MessageView, opened: Opened): MessageItem {
   };
 }
 
+/** A record; its personal values only where `opened` holds any of them. */
+export function recordItem(record: RecordView, opened: Opened): RecordItem {
+  const texts = Object.entries(record.personal).flatMap(([name, sealed]): [string, string][] => {
+    const text = opened.get(sealed);
+    return typeof text === 'string' ? [[name, text]] : [];
+  });
+  return {
+    id: record.recordId,
+    provider: record.provider,
+    area: record.area,
+    type: record.objectType,
+    ref: record.objectRef,
+    parent: record.parentRef,
+    status: record.status,
+    deleted: record.deleted,
+    lastEvent: record.lastEvent,
+    details: record.details,
+    subjectId: record.subject,
+    ...(texts.length === 0 ? {} : { personal: Object.fromEntries(texts) }),
+    createdAt: time(record.createdAt),
+    updatedAt: time(record.updatedAt),
+    factCount: record.factCount,
+  };
+}
+
 /** A line of a timeline; it holds nothing personal. */
 export function timelineItem(entry: TimelineEntry): TimelineItem {
   return {
@@ -170,6 +197,13 @@ export function liveEvent(event: EventEnvelope, shape: Shape, opened: Opened): L
         message: messageItem(body.after, opened),
         ...(body.reason === null ? {} : { reason: body.reason }),
       };
+    case 'record':
+      return {
+        ...base,
+        event: body.event,
+        record: recordItem(body.after, opened),
+        ...(body.reason === null ? {} : { reason: body.reason }),
+      };
     case 'not_understood':
       return {
         ...base,
@@ -206,6 +240,13 @@ export function boxesOfMessage(tenant: TenantId, message: MessageView): Box[] {
   return [...boxes, { sealed: message.body, place: bodyPlace(tenant, message) }];
 }
 
+/** The boxes an open view of a record needs. */
+export const boxesOfRecord = (tenant: TenantId, { recordId, personal }: RecordView): Box[] =>
+  Object.entries(personal).map(([name, sealed]) => ({
+    sealed,
+    place: fieldPlace(tenant, recordId, `personal.${name}`),
+  }));
+
 /** The boxes an open view of an event needs. */
 export function boxesOfEvent(event: EventEnvelope): Box[] {
   switch (event.body.kind) {
@@ -213,6 +254,8 @@ export function boxesOfEvent(event: EventEnvelope): Box[] {
       return boxesOfCall(event.tenant, event.body.after);
     case 'message':
       return boxesOfMessage(event.tenant, event.body.after);
+    case 'record':
+      return boxesOfRecord(event.tenant, event.body.after);
     case 'not_understood':
     case 'parked':
       return [];

@@ -1,9 +1,11 @@
 // Ingest, layer 2: the source address. Comes in: an endpoint and a client address. Goes out: whether the
-// endpoint's CIDR list allows it. IPv4 inside IPv6 (`::ffff:192.0.2.1`) is judged as IPv4.
+// endpoint's list allows it: CIDRs, and `provider` for the networks that its provider publishes. IPv4
+// inside IPv6 (`::ffff:192.0.2.1`) is judged as IPv4.
 
 import ipaddr from 'ipaddr.js';
 
 import type { Endpoint } from '../runtime/registry.js';
+import { findProvider } from './providers/registry.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = readonly [Address, number];
@@ -11,7 +13,10 @@ type Range = readonly [Address, number];
 // Endpoints are replaced as a whole when the registry refreshes, so a list is parsed once.
 const parsed = new WeakMap<Endpoint, readonly Range[]>();
 
-/** An empty list allows everyone; an entry that is no CIDR allows nobody. */
+/** The entry that stands for the networks in the provider's file, whatever they are in this version. */
+const providerEntry = 'provider';
+
+/** An empty list allows everyone; an entry that is none of the above allows nobody. */
 export function isAllowedSource(endpoint: Endpoint, clientAddress: string): boolean {
   if (endpoint.allow.length === 0) return true;
   if (!ipaddr.isValid(clientAddress)) return false;
@@ -26,7 +31,10 @@ function contains(network: Address, bits: number, address: Address): boolean {
 function rangesOf(endpoint: Endpoint): readonly Range[] {
   const known = parsed.get(endpoint);
   if (known !== undefined) return known;
-  const ranges = endpoint.allow.flatMap((text) => parseRange(text) ?? []);
+  const entries = endpoint.allow.flatMap((text) =>
+    text === providerEntry ? (findProvider(endpoint.provider)?.addressRanges ?? []) : [text],
+  );
+  const ranges = entries.flatMap((text) => parseRange(text) ?? []);
   parsed.set(endpoint, ranges);
   return ranges;
 }

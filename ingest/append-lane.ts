@@ -32,6 +32,8 @@ export interface LaneOptions {
 /** Bounds of one batch, and of what may wait behind it. */
 export const batchRecords = 500;
 export const batchBytes = 512 * 1024;
+/** Of a batch this large each record bears little of its cost: nothing more is waited for. */
+const worthwhileRecords = 64;
 const queueRecords = 20_000;
 const queueBytes = 32 * 1024 * 1024;
 interface Waiting {
@@ -135,12 +137,22 @@ export class AppendLane {
     await appender?.close().catch(() => undefined);
   }
 
-  // Batches form at the end of the event loop's turn: all requests that were read in one turn go
-  // together, and a lone one does not wait for a timer.
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
+    this.#gather();
+  }
+
+  // A batch forms while deliveries come in: what the event loop read in one turn goes together, and a turn
+  // that brought more is waited for once more. The cost of a batch (a write, a wake-up of the broker, an
+  // answer) is the same for one record and for many. A lone delivery waits for no timer.
+  #gather(): void {
+    const before = this.#queue.length;
     setImmediate(() => {
+      if (this.#queue.length > before && before < worthwhileRecords) {
+        this.#gather();
+        return;
+      }
       this.#isScheduled = false;
       this.#flush();
     });
@@ -186,7 +198,7 @@ export class AppendLane {
   #acknowledge(batch: readonly Waiting[]): void {
     this.#flight = noBatch;
     for (const { done } of batch) done('appended');
-    this.#flush();
+    if (this.#queue.length > 0) this.#schedule();
   }
 
   async #backOff(attempt: number, thrown: unknown): Promise<void> {

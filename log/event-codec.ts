@@ -231,12 +231,13 @@ const unreadable = (detail: string, cause?: Error): TrunklineError =>
 
 type BodyOf<K extends EventBody['kind']> = Omit<Extract<EventBody, { kind: K }>, 'kind'>;
 
-/** The envelope as the schema has it: the body in one of four fields. */
+/** The envelope as the schema has it: the body in one of five fields. */
 interface WireEvent extends Omit<EventEnvelope, 'body'> {
   readonly call: BodyOf<'call'> | null;
   readonly message: BodyOf<'message'> | null;
   readonly notUnderstood: BodyOf<'not_understood'> | null;
   readonly parked: BodyOf<'parked'> | null;
+  readonly record: BodyOf<'record'> | null;
 }
 
 // Field by field, on the hot path: spreading the rest of an object costs as much as encoding it.
@@ -261,6 +262,7 @@ function toWire(event: EventEnvelope): WireEvent {
     message: body.kind === 'message' ? body : null,
     notUnderstood: body.kind === 'not_understood' ? body : null,
     parked: body.kind === 'parked' ? body : null,
+    record: body.kind === 'record' ? body : null,
   };
 }
 function fromWire(wire: WireEvent): EventEnvelope {
@@ -274,7 +276,7 @@ function fromWire(wire: WireEvent): EventEnvelope {
     correlationId: wire.correlationId,
     traceId: wire.traceId,
     ruleVersions: wire.ruleVersions,
-    body: bodyOf(wire.call, wire.message, wire.notUnderstood, wire.parked),
+    body: bodyOf(wire),
     schemaVersion: wire.schemaVersion,
     seq: wire.seq,
     epoch: wire.epoch,
@@ -283,18 +285,14 @@ function fromWire(wire: WireEvent): EventEnvelope {
   };
 }
 
-function bodyOf(
-  call: WireEvent['call'],
-  message: WireEvent['message'],
-  notUnderstood: WireEvent['notUnderstood'],
-  parked: WireEvent['parked'],
-): EventBody {
+function bodyOf({ call, message, record, notUnderstood, parked }: WireEvent): EventBody {
   if (call !== null) {
     const { fact } = call;
     if (fact === null) return { ...call, kind: 'call' };
     return { ...call, kind: 'call', fact: { ...fact, signal: signalOf(fact.signal) } };
   }
   if (message !== null) return { ...message, kind: 'message' };
+  if (record !== null) return { ...record, kind: 'record' };
   if (notUnderstood !== null) return { ...notUnderstood, kind: 'not_understood' };
   if (parked !== null) return { ...parked, kind: 'parked' };
   throw unreadable('an event without a body');

@@ -15,6 +15,8 @@ import type { Decided } from './drafts.js';
 import { evolveBody, touchedBy } from './evolver.js';
 import { decideMessage } from './message/decide.js';
 import { messageStateOf } from './message/state.js';
+import { decideRecord } from './record/decide.js';
+import { recordStateOf } from './record/state.js';
 import type { SealedFact } from './seal.js';
 import type { BatchStates } from './state.js';
 
@@ -31,6 +33,8 @@ export function refsOfFact({ tenant, provider }: Whose, sealed: SealedFact): Agg
       return refsOf([sealed.fact]).map((ref) => aliasRef({ tenant, provider }, ref));
     case 'message':
       return [{ tenant, kind: 'message', key: sealed.messageId }];
+    case 'record':
+      return [{ tenant, kind: 'record', key: sealed.recordId }];
     case 'not_understood':
       return sealed.fact.legRef === null
         ? []
@@ -66,6 +70,15 @@ function decideFact(whose: Whose, sealed: SealedFact, states: BatchStates): read
       const known = states.get({ tenant, kind: 'message', key: messageId });
       const state = known === null ? null : messageStateOf(known);
       const body = decideMessage({ messageId, provider, state }, fact);
+      evolveAll(tenant, [body], states);
+      return [body];
+    }
+    case 'record': {
+      const { recordId, fact } = sealed;
+      const { tenant, provider } = whose;
+      const known = states.get({ tenant, kind: 'record', key: recordId });
+      const state = known === null ? null : recordStateOf(known);
+      const body = decideRecord({ recordId, provider, state }, fact);
       evolveAll(tenant, [body], states);
       return [body];
     }

@@ -126,10 +126,11 @@ export class OverlayDecider implements Decider {
   }
 }
 
-/** Every call or message fact names what it is about; one that does not is a fault of a mapping. */
+/** Every fact of a call, message or record names what it is about; one that does not is a fault of a mapping. */
 const isUnattributed = (one: SealedFact): boolean =>
   (one.kind === 'call' && one.fact.legRef === '') ||
-  (one.kind === 'message' && one.fact.messageRef === '');
+  (one.kind === 'message' && one.fact.messageRef === '') ||
+  (one.kind === 'record' && one.fact.objectRef === '');
 
 function refsOfInput(one: Ready): readonly AggregateRef[] {
   if (!one.ok) return [];

@@ -9,6 +9,7 @@ import type { RecordedFact } from '../schemas/facts.js';
 import { eventId, tenantId, type EventId, type FactId } from '../schemas/ids.js';
 import { callRuleVersion } from './call/decide.js';
 import { messageRuleVersion } from './message/decide.js';
+import { recordRuleVersion } from './record/decide.js';
 
 /** An event of a fact of a delivery. */
 export interface Decided {
@@ -20,6 +21,7 @@ export interface Decided {
 const ruleVersions: Readonly<Record<EventBody['kind'], Readonly<Record<string, number>>>> = {
   call: { call: callRuleVersion },
   message: { message: messageRuleVersion },
+  record: { record: recordRuleVersion },
   not_understood: { call: callRuleVersion },
   parked: {},
 };

@@ -7,8 +7,12 @@ import type { TenantId } from '../schemas/ids.js';
 import { evolveAlias, evolveCall } from './call/evolve.js';
 import { aliasKey } from './call/identity.js';
 import { evolveMessage } from './message/evolve.js';
+import { evolveRecord } from './record/evolve.js';
 
-/** Raise it when a state's meaning changes: stored rows of another version are folded again. */
+/**
+ * Raise it when a state's meaning changes: stored rows of another version are folded again. A further kind of
+ * aggregate changes no state that is there, so `record` came without another version (decision 0011).
+ */
 export const evolverVersion = 1;
 
 /** The aggregates of one event's content, the secondary ones too. */
@@ -29,6 +33,8 @@ export function touchedBy(tenant: TenantId, body: EventBody): readonly Aggregate
     }
     case 'message':
       return [{ tenant, kind: 'message', key: body.messageId }];
+    case 'record':
+      return [{ tenant, kind: 'record', key: body.recordId }];
     case 'not_understood':
     case 'parked':
       return [];
@@ -46,6 +52,8 @@ export function evolveBody(
       return ref.kind === 'alias' ? evolveAlias(body) : evolveCall(state, body);
     case 'message':
       return evolveMessage(state, body);
+    case 'record':
+      return evolveRecord(state, body);
     case 'not_understood':
     case 'parked':
       return state ?? {};

@@ -7,6 +7,7 @@ import {
   callStatuses,
   failureCauses,
   messageStatuses,
+  recordAreas,
   type DeliveryContent,
   type ProviderFact,
 } from '../schemas/facts.js';
@@ -54,6 +55,20 @@ const fact = z.discriminatedUnion('kind', [
     providerStatus: z.string(),
     optOut: z.enum(['stop', 'start', 'help']).nullable(),
     body: text,
+  }),
+  z.object({
+    kind: z.literal('record'),
+    ...base,
+    area: z.enum(recordAreas),
+    event: z.string(),
+    objectType: z.string(),
+    objectRef: z.string(),
+    parentRef: text,
+    status: text,
+    deleted: z.boolean(),
+    details,
+    about: z.object({ objectType: z.string(), objectRef: z.string() }).nullable(),
+    personal,
   }),
   z.object({ kind: z.literal('not_understood'), ...base, legRef: text, reason: z.string() }),
 ]);

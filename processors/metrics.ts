@@ -4,15 +4,21 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { endReasons, type EndReason } from '../log/ownership-end.js';
 import type { Metrics } from '../runtime/metrics.js';
-import { callEventTypes, messageEventTypes, type EventType } from '../schemas/events.js';
+import {
+  callEventTypes,
+  messageEventTypes,
+  recordEventTypes,
+  type EventType,
+} from '../schemas/events.js';
 
 const eventTypes: readonly EventType[] = [
   ...callEventTypes,
   ...messageEventTypes,
+  ...recordEventTypes,
   'delivery.not_understood',
   'fact.parked',
 ];
-const factKinds = ['call', 'message', 'not_understood'] as const;
+const factKinds = ['call', 'message', 'record', 'not_understood'] as const;
 const lanes = ['realtime', 'bulk'] as const;
 const lookupBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
 
@@ -20,7 +26,7 @@ const lookupBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
 export class ProcessorMetrics {
   readonly facts: Counter<'kind'>;
   readonly events: Counter<'type'>;
-  /** Facts of a call or message that name none; the samples must leave it at zero. */
+  /** Facts of a call, message or record that name none; the samples must leave it at zero. */
   readonly unattributed: Counter;
   readonly appended: Counter;
   readonly lookups: Histogram;
@@ -45,7 +51,7 @@ export class ProcessorMetrics {
       new Gauge({ name: `trunkline_processors_${what}`, help, labelNames, registers });
     this.facts = counter('facts', 'Facts decided, by kind', ['kind']);
     this.events = counter('events', 'Events decided, by type', ['type']);
-    this.unattributed = counter('unattributed_facts', 'Facts that name no call and no message');
+    this.unattributed = counter('unattributed_facts', 'Facts that name no call, message or record');
     this.appended = counter('appended_events', 'Events acknowledged by the log');
     this.lookups = new Histogram({
       name: 'trunkline_processors_lookup_seconds',

@@ -10,11 +10,14 @@ import type {
   NotUnderstoodFact,
   ProviderFact,
   ProviderName,
+  RecordFact,
 } from '../schemas/facts.js';
-import type { MessageId, SubjectId, TenantId } from '../schemas/ids.js';
+import type { MessageId, RecordId, SubjectId, TenantId } from '../schemas/ids.js';
 import { maskNumber } from '../schemas/mask.js';
+import type { StoredRecordFact } from '../schemas/record-state.js';
 import { bodyPlace, fieldPlace, type Party, type Sealed } from '../schemas/sealed.js';
 import { messageIdOf } from './message/identity.js';
+import { recordIdOf } from './record/identity.js';
 
 /** The facts of one delivery. */
 export interface ClearFacts {
@@ -28,6 +31,7 @@ export interface ClearFacts {
 export type SealedFact =
   | { readonly kind: 'call'; readonly fact: StoredCallFact }
   | { readonly kind: 'message'; readonly messageId: MessageId; readonly fact: StoredMessageFact }
+  | { readonly kind: 'record'; readonly recordId: RecordId; readonly fact: StoredRecordFact }
   | {
       readonly kind: 'not_understood';
       readonly fact: NotUnderstoodFact;
@@ -51,6 +55,10 @@ export async function sealFacts(
           const messageId = messageIdOf(delivery.tenant, delivery.provider, fact.messageRef);
           return { kind: 'message', messageId, fact: sealMessage(delivery, fact, sealer) };
         }
+        case 'record': {
+          const recordId = recordIdOf(delivery.tenant, delivery.provider, fact);
+          return { kind: 'record', recordId, fact: sealRecord(delivery, fact, sealer) };
+        }
         case 'not_understood':
           return { kind: 'not_understood', fact, receivedAt: delivery.receivedAt };
       }
@@ -64,6 +72,12 @@ export async function sealFacts(
  */
 const ownSubject = (kind: 'call' | 'message', provider: ProviderName, reference: string): string =>
   `${kind}:${provider}:${reference}`;
+
+/** Whom a record's personal values are about: the object itself, else the person it is held for. */
+const recordSubject = ({ tenant, provider }: Whose, fact: RecordFact): string =>
+  recordIdOf(tenant, provider, fact.about ?? fact);
+
+type Whose = Pick<ClearFacts, 'tenant' | 'provider'>;
 
 /** Whose key seals a text: the person at the other end, else the message itself. */
 function textSubject(provider: ProviderName, fact: MessageFact): string {
@@ -82,8 +96,9 @@ type Subjects = ReadonlyMap<string, Subject>;
 
 async function subjectsOf(keyRing: KeyRing, deliveries: readonly ClearFacts[]): Promise<Subjects> {
   const wanted = new Map<string, { readonly tenant: TenantId; readonly of: string }>();
-  for (const { tenant, provider, facts } of deliveries) {
-    for (const of of facts.flatMap((fact) => namedBy(provider, fact))) {
+  for (const delivery of deliveries) {
+    const { tenant, facts } = delivery;
+    for (const of of facts.flatMap((fact) => namedBy(delivery, fact))) {
       wanted.set(`${tenant}\0${of}`, { tenant, of });
     }
   }
@@ -104,10 +119,12 @@ async function subjectsOf(keyRing: KeyRing, deliveries: readonly ClearFacts[]): 
 }
 
 /** Everything of a fact that a subject id is made from. */
-function namedBy(provider: ProviderName, fact: ProviderFact): readonly string[] {
+function namedBy(whose: Whose, fact: ProviderFact): readonly string[] {
   if (fact.kind === 'not_understood') return [];
-  const named = [present(fact.from), present(fact.to)].filter((number) => number !== null);
   const hasPersonal = Object.keys(fact.personal).length > 0;
+  if (fact.kind === 'record') return hasPersonal ? [recordSubject(whose, fact)] : [];
+  const { provider } = whose;
+  const named = [present(fact.from), present(fact.to)].filter((number) => number !== null);
   if (fact.kind === 'call') {
     return hasPersonal ? [...named, ownSubject('call', provider, fact.legRef)] : named;
   }
@@ -117,6 +134,7 @@ function namedBy(provider: ProviderName, fact: ProviderFact): readonly string[] 
 }
 
 interface Sealer {
+  subjectId(of: string): SubjectId;
   party(number: string | null): Party | null;
   field(subject: string, place: string, text: string): Sealed;
   personal(
@@ -138,6 +156,7 @@ function sealerOf({ tenant }: ClearFacts, subjects: Subjects, parties: Map<strin
     sealField(subjectOf(subject).key, place, text);
   return {
     field,
+    subjectId: (of) => subjectOf(of).id,
     party(number) {
       const named = present(number);
       if (named === null) return null;
@@ -214,5 +233,28 @@ function sealMessage(clear: ClearFacts, fact: MessageFact, sealer: Sealer): Stor
     to: sealer.party(fact.to),
     body: body === null ? null : sealer.field(textSubject(provider, fact), place, body),
     personal: sealer.personal(own, messageId, fact.personal),
+  };
+}
+
+function sealRecord(clear: ClearFacts, fact: RecordFact, sealer: Sealer): StoredRecordFact {
+  const { tenant, provider, receivedAt } = clear;
+  const subject = recordSubject(clear, fact);
+  const hasPersonal = Object.keys(fact.personal).length > 0;
+  return {
+    factId: fact.factId,
+    eventType: fact.eventType,
+    occurredAt: fact.occurredAt,
+    receivedAt,
+    order: fact.order,
+    area: fact.area,
+    event: fact.event,
+    objectType: fact.objectType,
+    objectRef: fact.objectRef,
+    parentRef: fact.parentRef,
+    status: fact.status,
+    deleted: fact.deleted,
+    details: fact.details,
+    subject: hasPersonal ? sealer.subjectId(subject) : null,
+    personal: sealer.personal(subject, recordIdOf(tenant, provider, fact), fact.personal),
   };
 }

@@ -17,3 +17,9 @@ export function sealedText(sealed: Sealed): string {
   const { keyId, nonce, ciphertext, tag } = sealed;
   return JSON.stringify({ keyId, nonce, ciphertext, tag });
 }
+
+/** Sealed fields by name as their column holds them, in the order of the event. */
+export const sealedTexts = (fields: Readonly<Record<string, Sealed>>): string =>
+  `{${Object.entries(fields)
+    .map(([name, sealed]) => `${JSON.stringify(name)}:${sealedText(sealed)}`)
+    .join(',')}}`;

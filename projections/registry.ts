@@ -7,6 +7,7 @@ import { calls } from './calls.js';
 import { legs } from './legs.js';
 import { messages } from './messages.js';
 import type { Projection } from './projection.js';
+import { records } from './records.js';
 import { stats } from './stats.js';
 import { unattributed } from './unattributed.js';
 
@@ -17,6 +18,7 @@ export const createProjections = (evolver: Evolver): readonly Projection[] => [
   legs,
   callTimeline,
   messages,
+  records,
   stats,
   unattributed,
 ];

@@ -16,6 +16,7 @@ const counters = [
   'refused',
   'not_understood',
   'parked',
+  'records',
 ] as const;
 type Counter = (typeof counters)[number];
 
@@ -95,9 +96,11 @@ function counterOf(body: EventBody): Counter | null {
       return 'failed';
     case 'call.duplicate_seen':
     case 'message.duplicate_seen':
+    case 'record.duplicate_seen':
       return 'duplicates';
     case 'call.fact_refused':
     case 'message.fact_refused':
+    case 'record.fact_refused':
       return 'refused';
     case 'delivery.not_understood':
       return 'not_understood';
@@ -106,6 +109,8 @@ function counterOf(body: EventBody): Counter | null {
     case 'message.received':
     case 'message.status_changed':
       return newMessage(body);
+    case 'record.changed':
+      return 'records';
     case 'call.initiated':
     case 'call.ringing':
     case 'call.held':

@@ -51,12 +51,47 @@ function hopAddress(hop: string): Address | null {
   return parseAddress(plain);
 }
 
-/** Gives the client address of a request from the socket's bytes and its X-Forwarded-For. */
-export type ClientAddress = (socketBytes: ArrayBuffer, forwardedFor: string | undefined) => string;
+/** Where a connection comes from, as uWebSockets.js tells it: 0, 4 or 16 bytes. */
+export interface Peer {
+  getRemoteAddress(): ArrayBuffer;
+  /** Of a PROXY header; builds that were made without it lack the method. */
+  getProxiedRemoteAddress?(): ArrayBuffer;
+}
+
+/**
+ * Gives the client address of a request from its connection and its X-Forwarded-For. Null when the
+ * connection has a PROXY header where none is believed, or none where each must have one.
+ */
+export type ClientAddress = (peer: Peer, forwardedFor: string | undefined) => string | null;
+
+/** `off`: sockets speak for themselves; `v2`: every connection came through the front. */
+export type ProxyProtocol = 'off' | 'v2';
 
 /** Throws `config_invalid` when a trusted proxy is neither an address nor a CIDR. */
-export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
-  const trusted = trustedProxies.map((text) => {
+export function createClientAddress(
+  trustedProxies: readonly string[],
+  proxyProtocol: ProxyProtocol = 'off',
+): ClientAddress {
+  const trusted = networksOf(trustedProxies);
+  const texts = new BoundedCache<string, string>(10_000, Infinity, () => 0);
+  return (peer, forwardedFor) => {
+    const proxied = peer.getProxiedRemoteAddress?.();
+    const isProxied = proxied !== undefined && proxied.byteLength > 0;
+    if (isProxied !== (proxyProtocol === 'v2')) return null;
+    const socket = socketText(isProxied ? proxied : peer.getRemoteAddress(), texts);
+    if (trusted.length === 0 || forwardedFor === undefined) return socket;
+    return behindProxies(socket, forwardedFor, trusted);
+  };
+}
+
+/** Judges addresses of sockets; throws `config_invalid` as above. */
+export function createIsTrusted(trustedProxies: readonly string[]): (address: string) => boolean {
+  const trusted = networksOf(trustedProxies);
+  return (address) => isWithin(address, trusted);
+}
+
+function networksOf(trustedProxies: readonly string[]): readonly Cidr[] {
+  return trustedProxies.map((text) => {
     const cidr = parseCidr(text);
     if (cidr !== null) return cidr;
     throw new TrunklineError(
@@ -64,12 +99,6 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
       `TRUNKLINE_TRUSTED_PROXIES: ${JSON.stringify(text)} is neither an address nor a CIDR`,
     );
   });
-  const texts = new BoundedCache<string, string>(10_000, Infinity, () => 0);
-  return (socketBytes, forwardedFor) => {
-    const socket = socketText(socketBytes, texts);
-    if (trusted.length === 0 || forwardedFor === undefined) return socket;
-    return behindProxies(socket, forwardedFor, trusted);
-  };
 }
 
 function socketText(bytes: ArrayBuffer, texts: BoundedCache<string, string>): string {

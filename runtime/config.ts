@@ -66,6 +66,22 @@ export const configSchema = z.object({
     list(''),
     'CIDRs of proxies whose X-Forwarded-For is believed, right-most hop first',
   ),
+  TRUNKLINE_PROXY_PROTOCOL: field(
+    z.enum(['off', 'v2']).default('off'),
+    '`v2`: every connection comes from one of TRUNKLINE_TRUSTED_PROXIES and begins with a PROXY header',
+  ),
+  TRUNKLINE_MAX_CONNECTIONS: field(
+    integer(20_000, 10, 1_000_000),
+    'open connections, WebSockets not among them; one more is closed',
+  ),
+  TRUNKLINE_MAX_SILENT_CONNECTIONS: field(
+    integer(2000, 10, 1_000_000),
+    'open connections of one address that have asked nothing yet; one more is closed',
+  ),
+  TRUNKLINE_BODY_TIMEOUT: field(
+    duration('10s'),
+    'from the head of a request to the end of its body; then 408',
+  ),
   DATABASE_URL: field(z.string().optional(), 'PostgreSQL; absent: embedded', true),
   KAFKA_BROKERS: field(list(''), 'host:port, comma separated; absent: the embedded log'),
   SCHEMA_REGISTRY_URL: field(
@@ -200,6 +216,12 @@ function crossFaults(config: Config, faulty: ReadonlySet<string>): ConfigFault[]
     faults.push({
       variable: 'TRUNKLINE_RAW_RETENTION',
       fault: 'must be at least 1d: deliveries are removed after it, processed or not',
+    });
+  }
+  if (config.TRUNKLINE_PROXY_PROTOCOL === 'v2' && config.TRUNKLINE_TRUSTED_PROXIES.length === 0) {
+    faults.push({
+      variable: 'TRUNKLINE_PROXY_PROTOCOL',
+      fault: 'needs TRUNKLINE_TRUSTED_PROXIES: a PROXY header is believed of those alone',
     });
   }
   if (config.TRUNKLINE_ENV === 'production') faults.push(...productionFaults(config));

@@ -3,6 +3,7 @@
 
 import { TrunklineError, toError } from './errors.js';
 import type { HttpHandler, HttpRequest, HttpResponse } from './http.js';
+import type { HttpRefusal, SlowBodies, SlowBody } from './http-bounds.js';
 import type { RequestHead } from './http-guard.js';
 import { problem, respond } from './http-respond.js';
 import type { UwsResponse } from './uws.js';
@@ -10,6 +11,9 @@ import type { UwsResponse } from './uws.js';
 export interface ExchangeOptions {
   readonly maxBody: number;
   readonly handler: HttpHandler;
+  readonly slowBodies: SlowBodies;
+  /** A request ended before its handler saw it; for the metrics. */
+  readonly onRefused: (reason: HttpRefusal) => void;
   /** True while the server drains: every answer then closes its connection. */
   readonly isDraining: () => boolean;
   /** A handler threw something that is no expected error; for the log. */
@@ -76,8 +80,13 @@ export function decodeParams(head: RequestHead): readonly string[] | null {
 
 /** From the copied head to the answer. Everything that can go wrong ends in exactly one answer or none. */
 export class Exchange {
+  /** Nothing may be written any more. */
   #isOver = false;
+  /** What is still read of the body is of no use. */
+  #isAnswered = false;
   #request: CopiedRequest | undefined;
+  /** While the body is on its way. */
+  #slow: SlowBody | undefined;
 
   constructor(
     private readonly res: UwsResponse,
@@ -86,13 +95,15 @@ export class Exchange {
     // First of all: uWebSockets.js ends the process when a handler returns without answer or this.
     res.onAborted(() => {
       this.#isOver = true;
+      this.#letGo();
       this.#request?.abort();
     });
   }
 
-  /** Closes without an answer (a message that could be read in two ways). */
-  refuse(): void {
+  /** Closes without an answer (a message that could be read in two ways, or is of unknown origin). */
+  refuse(reason: HttpRefusal): void {
     this.#isOver = true;
+    this.options.onRefused(reason);
     this.res.close();
   }
 
@@ -114,22 +125,51 @@ export class Exchange {
     }
   }
 
+  // One buffer that grows: a list of chunks would cost a hundred bytes for each that holds a single one.
   #collect(head: RequestHead, done: (body: Buffer) => void): void {
-    const chunks: Buffer[] = [];
+    let body: Buffer = empty;
     let size = 0;
     this.res.onData((chunk, isLast) => {
-      if (this.#isOver) return;
-      size += chunk.byteLength;
-      if (size > this.options.maxBody) {
-        chunks.length = 0;
+      if (this.#isOver || this.#isAnswered) return;
+      const end = size + chunk.byteLength;
+      if (end > this.options.maxBody) {
+        body = empty;
         this.#answerTooLarge(head);
         return;
       }
       // The chunk is emptied when this returns, so it is copied.
-      chunks.push(Buffer.from(Buffer.from(chunk)));
-      if (!isLast) return;
-      done(chunks.length === 1 ? (chunks[0] ?? empty) : Buffer.concat(chunks, size));
+      if (end > body.length) body = grown(body, size, isLast ? end : roomFor(end, head));
+      body.set(new Uint8Array(chunk), size);
+      size = end;
+      if (!isLast) {
+        if (!this.#isHeld(head, chunk.byteLength)) body = empty;
+        return;
+      }
+      this.#letGo();
+      done(body.length === size ? body : body.subarray(0, size));
     });
+  }
+
+  /** Counts a part of a body that is not complete; false when there is no room, which is answered. */
+  #isHeld(head: RequestHead, bytes: number): boolean {
+    const { slowBodies } = this.options;
+    this.#slow ??= slowBodies.enter(() => {
+      this.#answerRefused(head, 'body_late', problem('body_late', 'send the body faster'));
+    });
+    if (slowBodies.hold(this.#slow, bytes)) return true;
+    const busy = problem('overloaded', 'too many bodies are on their way; come again');
+    this.#answerRefused(head, 'body_memory', busy);
+    return false;
+  }
+
+  #letGo(): void {
+    if (this.#slow !== undefined) this.options.slowBodies.leave(this.#slow);
+  }
+
+  /** The rest of the body would be read as the next request, so the connection ends here. */
+  #answerRefused(head: RequestHead, reason: HttpRefusal, response: HttpResponse): void {
+    if (!this.#isOver) this.options.onRefused(reason);
+    this.#answer(head, response, true);
   }
 
   #dispatch(head: RequestHead, request: CopiedRequest): void {
@@ -165,9 +205,18 @@ export class Exchange {
     this.#answer(head, problem('body_too_large', detail), true);
   }
 
-  #answer(head: RequestHead, response: HttpResponse, close = this.options.isDraining()): void {
+  // uWebSockets.js ends a connection only once it has read all that came with this request; but while an
+  // answer is due it takes no other request. So an answer that ends the connection waits for the next turn.
+  #answer(head: RequestHead, response: HttpResponse, close = false): void {
+    this.#isAnswered = true;
+    if (head.endsConnection) setImmediate(() => this.#write(head, response, true));
+    else this.#write(head, response, close || this.options.isDraining());
+  }
+
+  #write(head: RequestHead, response: HttpResponse, close: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#letGo();
     respond(this.res, response, {
       withoutBody: head.method === 'HEAD',
       correlationId: head.correlationId,
@@ -177,3 +226,15 @@ export class Exchange {
 }
 
 const empty = Buffer.alloc(0);
+
+function grown(body: Buffer, size: number, room: number): Buffer {
+  const larger = Buffer.allocUnsafe(room);
+  body.copy(larger, 0, 0, size);
+  return larger;
+}
+
+/** Room for what comes after `end` too: an announced length when it is small, else twice as much. */
+function roomFor(end: number, { contentLength }: RequestHead): number {
+  if (contentLength !== null && contentLength <= 64 * 1024) return Math.max(end, contentLength);
+  return Math.max(2 * end, 4096);
+}

@@ -4,6 +4,7 @@
 import { toError } from './errors.js';
 import type { HttpRequest, Socket, SocketHandlers, SocketOptions } from './http.js';
 import type { ClientAddress } from './client-address.js';
+import type { HttpRefusal } from './http-bounds.js';
 import { copiedRequest } from './http-exchange.js';
 import { readHead } from './http-guard.js';
 import { respond } from './http-respond.js';
@@ -13,6 +14,11 @@ export interface SocketContext {
   readonly clientAddress: ClientAddress;
   readonly onFault: (error: Error, request: HttpRequest) => void;
   readonly now: () => number;
+  /** A request came over this connection. */
+  readonly onAsked: (res: UwsResponse) => void;
+  readonly onRefused: (reason: HttpRefusal) => void;
+  /** The connection is a WebSocket from now on. */
+  readonly onUpgraded: () => void;
 }
 
 /** What uWebSockets.js keeps with a connection: one reference, whatever it copies. */
@@ -122,7 +128,9 @@ function upgrade(
   const { res, req } = raw;
   res.onAborted(() => undefined);
   const head = readHead(res, req, 0, context.clientAddress);
-  if (head === null) {
+  context.onAsked(res);
+  if (typeof head === 'string') {
+    context.onRefused(head);
     res.close();
     return;
   }
@@ -133,6 +141,7 @@ function upgrade(
     return;
   }
   const header = (name: string): string => head.headers.get(`sec-websocket-${name}`) ?? '';
+  context.onUpgraded();
   const carried: Carried = { connection: new Connection(request) };
   res.cork(() => {
     res.upgrade(

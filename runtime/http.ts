@@ -2,20 +2,24 @@
 // upgrade of every station goes through here. It attaches `onAborted` first, copies what the request
 // holds, caps the body, and closes what could smuggle (doubled Content-Length, odd Transfer-Encoding).
 
-import { createClientAddress } from './client-address.js';
-import type { ClientAddress } from './client-address.js';
+import { createClientAddress, createIsTrusted } from './client-address.js';
+import type { ClientAddress, ProxyProtocol } from './client-address.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { TrunklineError } from './errors.js';
 import { Exchange } from './http-exchange.js';
 import type { ExchangeOptions } from './http-exchange.js';
+import { Connections, defaultBounds, HttpCounts, SlowBodies } from './http-bounds.js';
+import type { HttpBounds, HttpRefusal } from './http-bounds.js';
 import { readHead } from './http-guard.js';
+import { portInUse } from './http-listen.js';
 import { problem } from './http-respond.js';
 import { socketBehavior } from './http-socket.js';
 import { silentLogger } from './logger.js';
 import type { Logger } from './logger.js';
+import { ProxiedDoor } from './proxied-door.js';
 import { loadUws } from './uws.js';
-import type { Uws, UwsApp, UwsHandler, UwsMethod } from './uws.js';
+import type { Uws, UwsApp, UwsHandler, UwsMethod, UwsResponse } from './uws.js';
 
 export { problem } from './http-respond.js';
 
@@ -99,6 +103,8 @@ export interface HttpServer {
   socket(options: SocketOptions, handlers: SocketHandlers): void;
   /** Publishes one text frame to every socket subscribed to the topic. */
   publish(topic: string, text: string): void;
+  /** What it holds and has turned away. */
+  readonly counts: HttpCounts;
   /** Starts listening; the port that was taken. Rejects with `port_in_use`. */
   listen(host: string, port: number): Promise<number>;
   /** Stops accepting; open sockets stay until their station ends them. */
@@ -109,6 +115,10 @@ export interface HttpServer {
 export interface HttpServerOptions {
   /** CIDRs of proxies whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** `v2`: every connection comes from a trusted proxy and begins with a PROXY header. Default `off`. */
+  readonly proxyProtocol?: ProxyProtocol;
+  /** Where they differ from `defaultBounds`. */
+  readonly bounds?: Partial<HttpBounds>;
   /** Where faults of handlers are told; default nowhere. */
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -116,7 +126,7 @@ export interface HttpServerOptions {
 
 /** Makes the server of one process. Throws `uws_missing`, or `config_invalid` for a bad proxy CIDR. */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const clientAddress = createClientAddress(options.trustedProxies);
+  const clientAddress = createClientAddress(options.trustedProxies, options.proxyProtocol);
   const { uws } = await loadUws();
   return new UwsServer(uws, clientAddress, options);
 }
@@ -141,6 +151,12 @@ class UwsServer implements HttpServer {
   readonly #allowed = new Map<string, Set<MethodName>>();
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #bounds: HttpBounds;
+  readonly #connections: Connections;
+  readonly #slowBodies: SlowBodies;
+  readonly counts = new HttpCounts();
+  /** Takes the connections in place of uWebSockets.js where each has a PROXY header. */
+  readonly #door: ProxiedDoor | null;
   #listenToken: unknown = null;
   #isDraining = false;
   #isClosed = false;
@@ -153,6 +169,11 @@ class UwsServer implements HttpServer {
     this.#app = uws.App();
     this.#logger = options.logger ?? silentLogger;
     this.#clock = options.clock ?? systemClock;
+    this.#bounds = { ...defaultBounds, ...options.bounds };
+    this.#connections = new Connections(this.#bounds, this.counts);
+    this.#connections.watch(this.#app);
+    this.#slowBodies = new SlowBodies(this.#bounds, this.counts);
+    this.#door = options.proxyProtocol === 'v2' ? this.#proxiedDoor(options.trustedProxies) : null;
   }
 
   route(options: RouteOptions, handler: HttpHandler): void {
@@ -174,7 +195,14 @@ class UwsServer implements HttpServer {
     if (idleTimeoutSec < 8 || idleTimeoutSec > 960) {
       throw new TrunklineError('config_invalid', 'an idle timeout lies within 8 and 960 seconds');
     }
-    const context = { clientAddress: this.clientAddress, onFault: this.#onFault, now: this.#clock };
+    const context = {
+      clientAddress: this.clientAddress,
+      onFault: this.#onFault,
+      now: this.#clock,
+      onAsked: this.#onAsked,
+      onRefused: this.#onRefused,
+      onUpgraded: () => this.#connections.upgraded(),
+    };
     this.#app.ws(options.pattern, socketBehavior(this.uws, options, handlers, context));
     this.route({ method: 'GET', pattern: options.pattern }, () =>
       problem('upgrade_required', 'connect with a WebSocket'),
@@ -187,6 +215,7 @@ class UwsServer implements HttpServer {
 
   listen(host: string, port: number): Promise<number> {
     this.#answerTheRest();
+    if (this.#door !== null) return this.#door.listen(this.#app, host, port);
     return new Promise((resolve, reject) => {
       // Without the exclusive flag a second instance would share the port and take half the traffic.
       this.#app.listen(host, port, this.uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
@@ -202,6 +231,7 @@ class UwsServer implements HttpServer {
 
   stopAccepting(): void {
     this.#isDraining = true;
+    this.#door?.stopAccepting();
     if (this.#listenToken === null) return;
     this.uws.us_listen_socket_close(this.#listenToken);
     this.#listenToken = null;
@@ -211,6 +241,7 @@ class UwsServer implements HttpServer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.stopAccepting();
+    this.#door?.close();
     this.#app.close();
   }
 
@@ -219,6 +250,8 @@ class UwsServer implements HttpServer {
     const options: ExchangeOptions = {
       maxBody,
       handler,
+      slowBodies: this.#slowBodies,
+      onRefused: this.#onRefused,
       isDraining: () => this.#isDraining,
       onFault: this.#onFault,
       now: this.#clock,
@@ -226,7 +259,8 @@ class UwsServer implements HttpServer {
     return (res, req) => {
       const exchange = new Exchange(res, options);
       const head = readHead(res, req, paramCount, this.clientAddress);
-      if (head === null) exchange.refuse();
+      this.#onAsked(res);
+      if (typeof head === 'string') exchange.refuse(head);
       else exchange.start(head);
     };
   }
@@ -246,6 +280,21 @@ class UwsServer implements HttpServer {
     this.#app.any('/*', this.#wrap('/*', notFound, defaultMaxBody));
   }
 
+  #proxiedDoor(trustedProxies: readonly string[]): ProxiedDoor {
+    return new ProxiedDoor({
+      isTrusted: createIsTrusted(trustedProxies),
+      bounds: this.#bounds,
+      onRefused: (fault) => {
+        this.counts.refuse('proxy_header');
+        this.#logger.warn({ code: 'proxy_header_refused', fault }, 'a connection was refused');
+      },
+    });
+  }
+
+  readonly #onAsked = (res: UwsResponse): void => this.#connections.asked(res);
+
+  readonly #onRefused = (reason: HttpRefusal): void => this.counts.refuse(reason);
+
   readonly #onFault = (error: Error, request: HttpRequest): void => {
     const { method, correlationId } = request;
     this.#logger.error({ code: 'http_fault', error, method, correlationId }, 'a handler failed');
@@ -258,10 +307,3 @@ function methodNotAllowed(allow: string): HttpHandler {
     return { ...answer, headers: { ...answer.headers, allow } };
   };
 }
-
-const portInUse = (host: string, port: number): TrunklineError =>
-  new TrunklineError(
-    'port_in_use',
-    `cannot listen on ${host}:${port}: the port is taken or the address is not ours; ` +
-      'stop the other process or set TRUNKLINE_PORT',
-  );

@@ -25,7 +25,7 @@ export interface Endpoint {
   readonly publicBaseUrl: string;
   /** Live credentials, newest first; more than one only while a rotation's grace period runs. */
   readonly credentials: readonly LiveCredential[];
-  /** CIDRs; empty allows every address. */
+  /** CIDRs, and `provider` for the networks its provider publishes; empty allows every address. */
   readonly allow: readonly string[];
   readonly ratePerSecond: number | null;
 }

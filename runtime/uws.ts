@@ -15,6 +15,7 @@ export interface UwsResponse {
   tryEnd(body: Uint8Array, total: number): [ok: boolean, done: boolean];
   close(): UwsResponse;
   getRemoteAddress(): ArrayBuffer;
+  getProxiedRemoteAddress?(): ArrayBuffer;
   upgrade(data: object, ...handshake: [string, string, string, unknown]): void;
 }
 
@@ -58,6 +59,9 @@ export type UwsApp = Record<UwsMethod, (pattern: string, handler: UwsHandler) =>
   ws<Data>(pattern: string, behavior: UwsBehavior<Data>): unknown;
   publish(topic: string, message: string, isBinary: boolean): boolean;
   listen(host: string, port: number, options: number, done: (token: unknown) => void): unknown;
+  listen_unix(done: (token: unknown) => void, path: string): unknown;
+  /** Called with 1 for each connection and with -1 for each that ends before an upgrade. */
+  filter(visit: (res: UwsResponse, count: number) => void): unknown;
   close(): unknown;
 };
 

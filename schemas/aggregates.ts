@@ -5,12 +5,12 @@ import type { EventEnvelope } from './events.js';
 import type { TenantId } from './ids.js';
 
 /** `alias`: a provider's reference → call id. */
-export type AggregateKind = 'call' | 'alias' | 'message';
+export type AggregateKind = 'call' | 'alias' | 'message' | 'record';
 
 export interface AggregateRef {
   readonly tenant: TenantId;
   readonly kind: AggregateKind;
-  /** Call id, `<provider>:<reference>`, or message id; never anything personal. */
+  /** Call id, `<provider>:<reference>`, message id or record id; never anything personal. */
   readonly key: string;
 }
 

@@ -68,6 +68,12 @@ function factList(fact: ProviderFact): List {
       const { details, from, to, body, personal } = fact;
       return ['m', ...base, ...message, details, from, to, body, personal];
     }
+    case 'record': {
+      const { area, event, objectType, objectRef, parentRef, status, deleted, details } = fact;
+      const record = [area, event, objectType, objectRef, parentRef, status, deleted, details];
+      const about = fact.about === null ? null : [fact.about.objectType, fact.about.objectRef];
+      return ['r', ...base, ...record, about, fact.personal];
+    }
     case 'not_understood':
       return ['n', ...base, fact.legRef, fact.reason];
   }
@@ -102,6 +108,13 @@ function factOf(list: List): unknown {
       const message = { messageRef, direction, status, providerStatus, providerCode, optOut };
       return { kind: 'message', ...base, ...message, details, from, to, body, personal };
     }
+    case 'r': {
+      const [area, event, objectType, objectRef, parentRef, status, deleted] = rest;
+      const [details, whom, personal] = rest.slice(7);
+      const about = aboutOf(whom);
+      const object = { area, event, objectType, objectRef, parentRef, status, deleted };
+      return { kind: 'record', ...base, ...object, details, about, personal };
+    }
     case 'n': {
       const [legRef, reason] = rest;
       return { kind: 'not_understood', ...base, legRef, reason };
@@ -109,6 +122,12 @@ function factOf(list: List): unknown {
     default:
       return null;
   }
+}
+
+function aboutOf(list: unknown): unknown {
+  if (!Array.isArray(list)) return null;
+  const [objectType, objectRef] = list as List;
+  return { objectType, objectRef };
 }
 
 function signalOf(list: unknown): unknown {

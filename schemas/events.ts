@@ -1,4 +1,5 @@
-// What travels on `trunkline.events`: envelope version 1 and the events of calls and messages.
+// What travels on `trunkline.events`: envelope version 1 and the events of calls, messages and
+// records.
 
 import type {
   CallView,
@@ -16,9 +17,11 @@ import type {
   Offset,
   OwnerId,
   Epoch,
+  RecordId,
   Seq,
   TenantId,
 } from './ids.js';
+import type { RecordView, StoredRecordFact } from './record-state.js';
 
 export const callEventTypes = [
   'call.discovered',
@@ -46,6 +49,13 @@ export const messageEventTypes = [
   'message.duplicate_seen',
 ] as const;
 export type MessageEventType = (typeof messageEventTypes)[number];
+
+export const recordEventTypes = [
+  'record.changed',
+  'record.fact_refused',
+  'record.duplicate_seen',
+] as const;
+export type RecordEventType = (typeof recordEventTypes)[number];
 
 /**
  * Highest covered offset of each source topic, −1 where nothing is covered yet. Every batch and
@@ -81,6 +91,20 @@ export interface MessageEventBody {
   readonly reason: string | null;
 }
 
+/** An event of a record: a member, a subscription, an object of a sender we have no file for. */
+export interface RecordEventBody {
+  readonly kind: 'record';
+  readonly type: RecordEventType;
+  readonly recordId: RecordId;
+  /** What the delivery says happened, e.g. `billing.subscription_updated`; on repeats too. */
+  readonly event: string;
+  /** Set when this event adds the fact, or puts an earlier copy of it in its place. */
+  readonly fact: StoredRecordFact | null;
+  readonly after: RecordView;
+  /** `late`: something that happened later was known already; or why the fact was refused. */
+  readonly reason: string | null;
+}
+
 /** A verified delivery whose content we cannot read; in the call's timeline where it names one. */
 export interface NotUnderstoodBody {
   readonly kind: 'not_understood';
@@ -105,7 +129,8 @@ export interface ParkedBody {
   readonly error: string;
 }
 
-export type EventBody = CallEventBody | MessageEventBody | NotUnderstoodBody | ParkedBody;
+export type EventBody =
+  CallEventBody | MessageEventBody | RecordEventBody | NotUnderstoodBody | ParkedBody;
 export type EventType = EventBody['type'];
 
 /** What a decision knows of an event; the owner adds the rest. */

@@ -72,7 +72,10 @@ interface FactBase {
 /** A fact about one leg of a call. */
 export interface CallFact extends FactBase {
   readonly kind: 'call';
-  /** The provider's id of the leg this fact is about. */
+  /**
+   * The provider's id of the leg this fact is about. Where it tells of the whole call and names no leg
+   * (a recording of a conversation): the session's id, and `sessionRef` is the same.
+   */
   readonly legRef: string;
   /** The provider's id of the leg that caused this one (Twilio ParentCallSid). */
   readonly parentRef: string | null;
@@ -125,6 +128,40 @@ export interface MessageFact extends FactBase {
   readonly personal: Readonly<Record<string, string>>;
 }
 
+export const recordAreas = ['organisation', 'billing', 'external'] as const;
+/** What part of a tenant's business a record belongs to; `external`: of a sender we have no file for. */
+export type RecordArea = (typeof recordAreas)[number];
+
+/**
+ * A fact about something of the tenant's own that is neither call nor message: a member, a
+ * subscription, whatever a sender we have no file for tells of (decision 0011).
+ */
+export interface RecordFact extends FactBase {
+  readonly kind: 'record';
+  readonly area: RecordArea;
+  /** Our name of what happened, the area first: `organisation.user_created`, `billing.invoice_paid`. */
+  readonly event: string;
+  /** What it happened to, e.g. `user`, `subscription`; never personal. */
+  readonly objectType: string;
+  /** The provider's id of the object; opaque, never personal. */
+  readonly objectRef: string;
+  /** The object this one belongs to: the organisation of a member, the customer of a subscription. */
+  readonly parentRef: string | null;
+  /** The provider's own word for how the object stands; null where the delivery does not say. */
+  readonly status: string | null;
+  /** True when the object is no more. */
+  readonly deleted: boolean;
+  /** Not personal, shown as it is. */
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * Whom `personal` is about, where that is not the object itself: the user behind a membership, the
+   * customer of an invoice. Erasing that object erases these values too.
+   */
+  readonly about: { readonly objectType: string; readonly objectRef: string } | null;
+  /** Personal values by name, e.g. `email`. Sealed under the subject of `about`, else of the object. */
+  readonly personal: Readonly<Record<string, string>>;
+}
+
 /** A delivery whose signature is right but whose content we cannot read; kept, never dropped. */
 export interface NotUnderstoodFact extends FactBase {
   readonly kind: 'not_understood';
@@ -134,7 +171,7 @@ export interface NotUnderstoodFact extends FactBase {
   readonly reason: string;
 }
 
-export type ProviderFact = CallFact | MessageFact | NotUnderstoodFact;
+export type ProviderFact = CallFact | MessageFact | RecordFact | NotUnderstoodFact;
 
 /** The raw delivery as it is kept under the tenant's day key. */
 export interface KeptDelivery {

@@ -15,6 +15,8 @@ export type CallId = Brand<string, 'CallId'>;
 export type LegId = Brand<string, 'LegId'>;
 /** One message (SMS/MMS), inbound or outbound. */
 export type MessageId = Brand<string, 'MessageId'>;
+/** One record of the tenant's own: a member, a subscription, an object of another sender. */
+export type RecordId = Brand<string, 'RecordId'>;
 /** A data subject of one tenant: keyed HMAC of a normalised number, never a plain hash. */
 export type SubjectId = Brand<string, 'SubjectId'>;
 /** Identity of a provider's fact, from signed bytes only; the dedupe key. */
@@ -49,6 +51,7 @@ export const endpointId = (text: string): EndpointId => text as EndpointId;
 export const callId = (text: string): CallId => text as CallId;
 export const legId = (text: string): LegId => text as LegId;
 export const messageId = (text: string): MessageId => text as MessageId;
+export const recordId = (text: string): RecordId => text as RecordId;
 export const subjectId = (text: string): SubjectId => text as SubjectId;
 export const factId = (text: string): FactId => text as FactId;
 export const eventId = (text: string): EventId => text as EventId;

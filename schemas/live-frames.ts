@@ -1,6 +1,13 @@
 // What travels to live clients: the frames of design section 8, and the JSON views in them.
 
-import type { CallStatus, Direction, FailureCause, MessageStatus, ProviderName } from './facts.js';
+import type {
+  CallStatus,
+  Direction,
+  FailureCause,
+  MessageStatus,
+  ProviderName,
+  RecordArea,
+} from './facts.js';
 
 /** A party as a client sees it; `number` only for roles that may see personal data. */
 export interface PartyItem {
@@ -84,6 +91,29 @@ export interface MessageItem {
   readonly updatedAt: string;
 }
 
+/** A member, a subscription or another object of the tenant's own; one shape everywhere. */
+export interface RecordItem {
+  readonly id: string;
+  readonly provider: ProviderName;
+  readonly area: RecordArea;
+  /** What it is, e.g. `user`, `subscription`. */
+  readonly type: string;
+  /** The provider's id of it, and of the object it belongs to. */
+  readonly ref: string;
+  readonly parent: string | null;
+  readonly status: string | null;
+  readonly deleted: boolean;
+  readonly lastEvent: string;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  /** Whom `personal` is about; null where nothing personal is known. */
+  readonly subjectId: string | null;
+  /** Only for roles that may see personal data; without what was erased. */
+  readonly personal?: Readonly<Record<string, string>>;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly factCount: number;
+}
+
 /** Statistics of one minute, UTC. */
 export interface StatsItem {
   readonly minute: string;
@@ -97,6 +127,8 @@ export interface StatsItem {
   readonly refused: number;
   readonly notUnderstood: number;
   readonly parked: number;
+  /** Facts about members, subscriptions and other objects of the tenant's own. */
+  readonly records: number;
 }
 
 /** The one item of a snapshot of `call:{id}`; there is none while the call is not known. */
@@ -117,6 +149,9 @@ export interface LiveEvent {
   readonly callId?: string;
   readonly call?: CallItem;
   readonly message?: MessageItem;
+  readonly record?: RecordItem;
+  /** Of a record: what the delivery says happened, e.g. `organisation.user_created`. */
+  readonly event?: string;
   readonly entries?: readonly TimelineItem[];
   /** On `call:{id}`: timeline entries that no longer stand. On `calls`: calls that are legs of this one. */
   readonly removed?: readonly string[];

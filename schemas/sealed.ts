@@ -26,7 +26,7 @@ export interface Party {
  * The place a sealed field stands in: `tenant/owner/field`, the associated data of its box. The number
  * of a party: owner = its subject id, field `number` (the same box for every fact that names the
  * party). Other personal values of a call: owner = the leg's reference, field `personal.<name>`; of a
- * message: owner = the message id, field `personal.<name>`.
+ * message or a record: owner = its id, field `personal.<name>`.
  */
 export const fieldPlace = (tenant: TenantId, owner: string, field: string): string =>
   `${tenant}/${owner}/${field}`;

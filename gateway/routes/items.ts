@@ -3,13 +3,14 @@
 
 import { z } from 'zod';
 
-import { callStatuses, failureCauses, messageStatuses } from '../../schemas/facts.js';
+import { callStatuses, failureCauses, messageStatuses, recordAreas } from '../../schemas/facts.js';
 import type {
   CallItem,
   LegItem,
   LiveEvent,
   MessageItem,
   PartyItem,
+  RecordItem,
   StatsItem,
   TimelineItem,
 } from '../../schemas/live-frames.js';
@@ -95,6 +96,24 @@ export const messageSchema = z.object({
   updatedAt: instant,
 });
 
+export const recordSchema = z.object({
+  id: z.string(),
+  provider: z.string(),
+  area: z.enum(recordAreas),
+  type: z.string(),
+  ref: z.string(),
+  parent: text,
+  status: text,
+  deleted: z.boolean(),
+  lastEvent: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  subjectId: text,
+  personal: z.record(z.string(), z.string()).optional(),
+  createdAt: instant,
+  updatedAt: instant,
+  factCount: z.number().int(),
+});
+
 export const statsSchema = z.object({
   minute: instant,
   started: z.number().int(),
@@ -107,6 +126,7 @@ export const statsSchema = z.object({
   refused: z.number().int(),
   notUnderstood: z.number().int(),
   parked: z.number().int(),
+  records: z.number().int(),
 });
 
 export const eventSchema = z.object({
@@ -115,6 +135,8 @@ export const eventSchema = z.object({
   callId: z.string().optional(),
   call: callSchema.optional(),
   message: messageSchema.optional(),
+  record: recordSchema.optional(),
+  event: z.string().optional(),
   entries: z.array(timelineSchema).optional(),
   removed: z.array(z.string()).optional(),
   reason: z.string().optional(),
@@ -141,6 +163,7 @@ export const sameFields: readonly [
   Same<Keys<typeof party>, keyof PartyItem>,
   Same<Keys<typeof timelineSchema>, keyof TimelineItem>,
   Same<Keys<typeof messageSchema>, keyof MessageItem>,
+  Same<Keys<typeof recordSchema>, keyof RecordItem>,
   Same<Keys<typeof statsSchema>, keyof StatsItem>,
   Same<Keys<typeof eventSchema> | 'stats' | 'left' | 'conflated', keyof LiveEvent>,
-] = [true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true];

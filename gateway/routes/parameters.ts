@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 
-import { callStatuses, messageStatuses } from '../../schemas/facts.js';
+import { callStatuses, messageStatuses, recordAreas } from '../../schemas/facts.js';
 
 /** Page size; `next` of the answer leads on. */
 export const limit = z.coerce
@@ -43,6 +43,19 @@ const listOf = <const N extends readonly [string, ...string[]]>(names: N) =>
 
 export const callStatus = listOf(callStatuses);
 export const messageStatus = listOf(messageStatuses);
+
+/** One area of records, e.g. `billing`. */
+export const area = z.enum(recordAreas).optional();
+/** A type of objects as records name it, e.g. `subscription`. */
+export const objectType = z
+  .string()
+  .regex(/^[\w.-]{1,80}$/)
+  .optional();
+/** A provider's id of an object. */
+export const objectRef = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/)
+  .optional();
 
 /** An id in a path. */
 export const id = z.string().regex(/^[\x21-\x7e]{1,200}$/);

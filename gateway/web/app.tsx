@@ -7,6 +7,7 @@ import type { CallDetailItem, CallItem } from '../../schemas/live-frames.js';
 import { ActiveCalls, EndedCalls, Tiles } from './board.js';
 import { LiveClient, type LinkState, type LiveSubscription } from './client.js';
 import { wallTime } from './format.js';
+import { Providers, ProviderTitles, useTitles } from './providers.js';
 import { findSession, type Session } from './session.js';
 import { SignIn } from './sign-in.js';
 import { CallPanel } from './timeline.js';
@@ -26,36 +27,42 @@ function Live({ session }: { readonly session: Session }) {
   const link = useLink(client);
   const calls = useItems(useMemo(() => client.subscribe('calls'), [client]));
   const now = useClock();
+  const titles = useTitles(session);
   const [chosen, setChosen] = useState<string | null>(null);
-  const list = [...calls.values()].filter((call) => call.mergedInto === null);
+  const [provider, setProvider] = useState<string | null>(null);
+  const all = [...calls.values()].filter((call) => call.mergedInto === null);
+  const list = provider === null ? all : all.filter((call) => call.provider === provider);
   const table = { calls: list, now, chosen, onChoose: setChosen };
   return (
-    <div class="shell">
-      <Header link={link} demo={session.demo} />
-      <Tiles calls={list} />
-      <main class={chosen === null ? 'columns' : 'columns open'}>
-        <div>
-          {list.length === 0 && link.status === 'live' ? (
-            <Empty />
-          ) : (
-            <>
-              <ActiveCalls {...table} />
-              <EndedCalls {...table} />
-            </>
+    <ProviderTitles value={titles}>
+      <div class="shell">
+        <Header link={link} demo={session.demo} />
+        <Tiles calls={list} />
+        <Providers calls={all} chosen={provider} onChoose={setProvider} />
+        <main class={chosen === null ? 'columns' : 'columns open'}>
+          <div>
+            {all.length === 0 && link.status === 'live' ? (
+              <Empty />
+            ) : (
+              <>
+                <ActiveCalls {...table} />
+                <EndedCalls {...table} />
+              </>
+            )}
+          </div>
+          {chosen !== null && (
+            <Chosen
+              key={chosen}
+              client={client}
+              id={chosen}
+              call={calls.get(chosen) ?? null}
+              now={now}
+              onClose={() => setChosen(null)}
+            />
           )}
-        </div>
-        {chosen !== null && (
-          <Chosen
-            key={chosen}
-            client={client}
-            id={chosen}
-            call={calls.get(chosen) ?? null}
-            now={now}
-            onClose={() => setChosen(null)}
-          />
-        )}
-      </main>
-    </div>
+        </main>
+      </div>
+    </ProviderTitles>
   );
 }
 

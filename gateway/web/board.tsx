@@ -2,6 +2,7 @@
 
 import type { CallItem } from '../../schemas/live-frames.js';
 import { callSpan, causeWords, clockSpan, isEnded, statusWords, wallTime } from './format.js';
+import { ProviderTitle } from './providers.js';
 
 const shownEnded = 25;
 
@@ -73,7 +74,9 @@ export function ActiveCalls({ calls, now, chosen, onChoose }: TableProps) {
             {active.map((call) => (
               <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
                 <td class="hide-small hide-open">{call.direction ?? '–'}</td>
-                <td class="hide-small hide-open">{call.provider}</td>
+                <td class="hide-small hide-open">
+                  <ProviderTitle name={call.provider} />
+                </td>
                 <td class="hide-small right">{clockSpan(Date.parse(call.enteredAt), now)}</td>
                 <td class="right">{callSpan(call, now)}</td>
               </Row>
@@ -104,6 +107,7 @@ export function EndedCalls({ calls, now, chosen, onChoose }: TableProps) {
             <th>Status</th>
             <th>From</th>
             <th>To</th>
+            <th class="hide-small hide-open">Provider</th>
             <th class="hide-small">Why</th>
             <th class="hide-small right">Ended</th>
             <th class="right">Duration</th>
@@ -112,6 +116,9 @@ export function EndedCalls({ calls, now, chosen, onChoose }: TableProps) {
         <tbody>
           {ended.map((call) => (
             <Row key={call.id} call={call} chosen={chosen} onChoose={onChoose}>
+              <td class="hide-small hide-open">
+                <ProviderTitle name={call.provider} />
+              </td>
               <td class="hide-small">{causeWords(call)}</td>
               <td class="hide-small right">
                 {call.endedAt === null ? '' : wallTime(call.endedAt)}

@@ -3,6 +3,7 @@
 import type { CallItem, TimelineItem } from '../../schemas/live-frames.js';
 import { Status } from './board.js';
 import { callSpan, causeWords, statusWords, wallTime } from './format.js';
+import { ProviderTitle } from './providers.js';
 
 interface PanelProps {
   readonly call: CallItem;
@@ -31,7 +32,7 @@ export function CallPanel({ call, entries, loading, now, onClose }: PanelProps) 
         <dd>{call.to?.masked ?? '–'}</dd>
         <dt>Provider</dt>
         <dd>
-          {call.provider}
+          <ProviderTitle name={call.provider} />
           {call.direction === null ? '' : `, ${call.direction}`}
         </dd>
         <dt>Legs</dt>

@@ -1,7 +1,8 @@
 // Ingest, verification scheme of Twilio's form and GET requests: base64(HMAC-SHA1(secret, URL followed
 // by the sorted fields of the body)). Nothing signs a time: replays are the dedupe's business.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { hmacKeyOf } from '../../runtime/hmac.js';
 import { maxFields, parseForm, signedFields, signedTexts } from './form.js';
 import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 import { likeliestUrl, signedUrls } from './signed-url.js';
@@ -11,11 +12,8 @@ const shape = /^[A-Za-z0-9+/]{27}=$/;
 
 /** The signature of a URL followed by `appended` (latin1 bytes, see `signedFields`). */
 export function signUrl(secret: string, url: string, appended = ''): string {
-  const hmac = createHmac('sha1', secret);
-  // One update where the URL's bytes are the same in both encodings.
-  if (isAscii(url)) hmac.update(url + appended, 'latin1');
-  else hmac.update(url, 'utf8').update(appended, 'latin1');
-  return hmac.digest('base64');
+  const urlBytes = isAscii(url) ? url : Buffer.from(url, 'utf8');
+  return hmacKeyOf('sha1', secret).sign([urlBytes, appended], 'base64');
 }
 
 const isAscii = (text: string): boolean => !/[^\x00-\x7f]/.test(text);

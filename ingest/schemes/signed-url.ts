@@ -63,8 +63,12 @@ function withoutFragment(url: string): string {
   return hash === -1 ? url : url.slice(0, hash);
 }
 
+/** No user, no port, no fragment: nothing to take off. */
+const isPlain = /^https?:\/\/[^/?#@:[\]]*(?:\/[^#@]*)?$/;
+
 /** The form that nearly every delivery is signed in: without user, port and fragment. */
 export function likeliestUrl(url: string): string {
+  if (isPlain.test(url)) return url;
   return withoutAndWithPort(withoutUserInfo(withoutFragment(url)))[0];
 }
 

@@ -5,7 +5,7 @@ import type { CallView, LegView, StoredCallFact, TimelineEntry } from '../../sch
 import type { ProviderName } from '../../schemas/facts.js';
 import type { CallId, TenantId } from '../../schemas/ids.js';
 import { legIdOf } from './identity.js';
-import { legsOf, primaryOf, type Leg } from './legs.js';
+import { isOfSession, legsOf, primaryOf, type Leg } from './legs.js';
 import { compareInLeg } from './order.js';
 import { Timeline, type Implied, type Placed } from './timeline.js';
 import { startOf, statusBefore, isTerminal } from './transitions.js';
@@ -34,7 +34,7 @@ interface Child {
   readonly leg: Leg;
   readonly walk: Walk;
   readonly steps: ReadonlyMap<StoredCallFact, Step>;
-  /** Made by its parent's dialling (Twilio); otherwise a further leg of one session (Telnyx). */
+  /** Made by its parent's dialling (Twilio); otherwise a further leg of one session (Telnyx, Vonage). */
   readonly isDialled: boolean;
 }
 
@@ -47,7 +47,8 @@ export function foldCall(set: FactSet): FoldedCall {
   const walk = startWalk(primary?.direction ?? null);
   const lines = new Timeline(primary?.legRef ?? null);
   const line = inCallOrder(set.facts, primary);
-  const dialled: Dialled = { count: 0, transfer: null, opened: new Set() };
+  const transfersByLeg = transferringByLeg.has(set.provider);
+  const dialled: Dialled = { transfersByLeg, count: 0, transfer: null, opened: new Set() };
   for (const { fact, order } of line) {
     const child = children.get(fact.legRef);
     if (child === undefined) lines.own(fact, order, follow(walk, fact));
@@ -79,13 +80,20 @@ function foldChild(leg: Leg): Child {
 function inCallOrder(facts: readonly StoredCallFact[], primary: Leg | null): readonly Placed[] {
   const line = facts.map((fact): Placed => {
     const { order, factId } = fact;
-    const isOwn = fact.legRef === primary?.legRef || order.phase === 1;
+    const isOwn = order.phase === 1 || fact.legRef === primary?.legRef || isOfSession(fact);
     return { factId, fact, order: isOwn ? order : { ...order, phase: 1 } };
   });
   return line.length < 2 ? line : line.sort(compareInLeg);
 }
 
+/**
+ * Where a further leg of a session is a transfer (provider sheet 4c). Elsewhere it is not: Vonage dials the
+ * other party of every connected call into the same conversation, and has an event for transfers.
+ */
+const transferringByLeg: ReadonlySet<ProviderName> = new Set(['telnyx']);
+
 interface Dialled {
+  readonly transfersByLeg: boolean;
   count: number;
   /** The leg the call is being transferred to. */
   transfer: string | null;
@@ -106,8 +114,8 @@ function inferFromChild(
   if (!dialled.opened.has(legRef)) {
     dialled.opened.add(legRef);
     if (child.isDialled) dialled.count += 1;
-    // Twilio has no transfer status: a second dialled child is one; so is a new leg in a session.
-    const isTransfer = !child.isDialled || dialled.count > 1;
+    // Twilio has no transfer status: a second dialled child is one.
+    const isTransfer = child.isDialled ? dialled.count > 1 : dialled.transfersByLeg;
     if (isTransfer && (walk.status === 'answered' || walk.status === 'on_hold')) {
       dialled.transfer = legRef;
       const steps = infer(walk, 'transferring', fact, 'further_leg');

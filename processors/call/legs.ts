@@ -22,10 +22,19 @@ export interface Leg {
   readonly first: StoredCallFact;
 }
 
-/** The legs of a call, the one that began first standing first. */
+/** Told of the call as a whole, naming no leg: the fact's leg is the session itself. */
+export const isOfSession = ({ legRef, sessionRef }: StoredCallFact): boolean =>
+  legRef === sessionRef;
+
+/**
+ * The legs of a call, the one that began first standing first. What is told of the session itself makes no
+ * leg, unless nothing else is known yet.
+ */
 export function legsOf(facts: readonly StoredCallFact[]): readonly Leg[] {
   const byRef = new Map<string, StoredCallFact[]>();
+  const hasLegs = !facts.every(isOfSession);
   for (const fact of facts) {
+    if (hasLegs && isOfSession(fact)) continue;
     const known = byRef.get(fact.legRef);
     if (known === undefined) byRef.set(fact.legRef, [fact]);
     else known.push(fact);

@@ -177,6 +177,51 @@ const messageEvent = record('MessageEvent', [
   maybe('reason', 'string'),
 ]);
 
+const storedRecordFact = record('StoredRecordFact', [
+  field('factId', 'string'),
+  field('eventType', 'string'),
+  maybe('occurredAt', 'long'),
+  field('receivedAt', 'long'),
+  field('order', 'OrderKey'),
+  field('area', 'string'),
+  field('event', 'string'),
+  field('objectType', 'string'),
+  field('objectRef', 'string'),
+  maybe('parentRef', 'string'),
+  maybe('status', 'string'),
+  field('deleted', 'boolean'),
+  field('details', details),
+  maybe('subject', 'string'),
+  field('personal', map('Sealed')),
+]);
+
+const recordView = record('RecordView', [
+  field('recordId', 'string'),
+  field('provider', 'string'),
+  field('area', 'string'),
+  field('objectType', 'string'),
+  field('objectRef', 'string'),
+  maybe('parentRef', 'string'),
+  maybe('status', 'string'),
+  field('deleted', 'boolean'),
+  field('lastEvent', 'string'),
+  field('details', details),
+  maybe('subject', 'string'),
+  field('personal', map('Sealed')),
+  field('createdAt', 'long'),
+  field('updatedAt', 'long'),
+  field('factCount', 'int'),
+]);
+
+const recordEvent = record('RecordEvent', [
+  field('type', 'string'),
+  field('recordId', 'string'),
+  field('event', 'string'),
+  maybe('fact', storedRecordFact),
+  field('after', recordView),
+  maybe('reason', 'string'),
+]);
+
 const notUnderstood = record('NotUnderstood', [
   field('type', 'string'),
   maybe('callId', 'string'),
@@ -198,7 +243,7 @@ const parked = record('Parked', [
 const coverage = record('Coverage', [field('realtime', 'long'), field('bulk', 'long')]);
 
 /**
- * Avro schema of `EventEnvelope` (schemas/events.ts), field by field. The body is one of four optional
+ * Avro schema of `EventEnvelope` (schemas/events.ts), field by field. The body is one of five optional
  * fields, exactly one of them set: a new kind of body is then a compatible change.
  */
 export const eventEnvelopeSchema = {
@@ -224,5 +269,6 @@ export const eventEnvelopeSchema = {
     maybe('message', messageEvent),
     maybe('notUnderstood', notUnderstood),
     maybe('parked', parked),
+    maybe('record', recordEvent),
   ],
 } as const;

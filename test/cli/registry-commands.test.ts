@@ -102,6 +102,14 @@ describe('the registry commands', () => {
     });
   });
 
+  it('take `provider` for the networks it publishes, and nothing that is no network', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'];
+    const given = ['--credential', `authToken=${secret}`, '--allow'];
+    const made = await json(...add, ...given, 'provider', '--allow', '2001:db8::/32');
+    expect(made).toMatchObject({ allow: ['provider', '2001:db8::/32'] });
+    await expect(run(...add, ...given, 'everyone')).rejects.toThrow(/an address, a CIDR or/);
+  });
+
   it('print a base URL with a path as the whole URL, as deliveries are verified by it', async () => {
     const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'];
     const given = ['--credential', `authToken=${secret}`, '--url'];

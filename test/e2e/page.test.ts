@@ -7,6 +7,8 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { openInstallation } from '../../cli/installation.js';
+import { simulatedProviders } from '../../cli/simulator/providers.js';
+import { providerOf } from '../../ingest/providers/registry.js';
 import { signTwilioForm } from '../ingest/signing.js';
 import { readConfig } from '../../runtime/config.js';
 import { silentLogger } from '../../runtime/logger.js';
@@ -111,6 +113,25 @@ describe('the board of the demo', () => {
     const text = await page.locator('body').innerText();
     expect(text).toMatch(/\+1 \d{3} ••• \d{4}/);
     expect(text).not.toMatch(/\+?1?\d{10}/);
+  });
+
+  test('shows the calls of every provider that is played, all together or one alone', async () => {
+    const { page } = light;
+    const wanted = simulatedProviders.filter(({ calls }) => calls.length > 0);
+    const titles = wanted.map(({ provider }) => providerOf(provider).guide.title);
+    const buttons = page.locator('nav.providers button');
+    const shown = async (): Promise<string[]> =>
+      (await buttons.allInnerTexts()).map((text) => text.replace(/\s*\d+$/, ''));
+    await until('a call of each provider', async () => (await shown()).length > titles.length);
+    expect((await shown()).sort()).toEqual(['All providers', ...titles].sort());
+    const [title = ''] = titles;
+    const cells = page.locator('tr[data-call] td:nth-child(5)');
+    await buttons.filter({ hasText: title }).first().click();
+    await until('one provider alone', async () =>
+      (await cells.allInnerTexts()).every((text) => text === title || !titles.includes(text)),
+    );
+    await light.shot('board-light-one-provider');
+    await buttons.first().click();
   });
 
   test('shows the timeline of a call on click, and goes on showing it', async () => {

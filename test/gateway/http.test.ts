@@ -7,12 +7,19 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { CallItem, MessageItem, TimelineItem } from '../../schemas/live-frames.js';
+import type { CallItem, MessageItem, RecordItem, TimelineItem } from '../../schemas/live-frames.js';
 import { callId as toCallId, tenantId } from '../../schemas/ids.js';
 import { fieldPlace } from '../../schemas/sealed.js';
 import { sealField } from '../../runtime/keys.js';
 import { until } from '../services/shared.js';
-import { credential, startGateway, topOf, truthOf, type GatewayStation } from './station.js';
+import {
+  providers,
+  credential,
+  startGateway,
+  topOf,
+  truthOf,
+  type GatewayStation,
+} from './station.js';
 
 const tenant = tenantId('tenant-0');
 let station: GatewayStation;
@@ -233,6 +240,12 @@ describe('callers', () => {
     expect(text).not.toContain('the-secret');
   });
 
+  it('see which providers are verified here, whatever their role', async () => {
+    const answer = await station.get('/v1/providers', credential('tenant-0', 'viewer'));
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ data: providers });
+  });
+
   it('are told their quota, and refused beyond it', async () => {
     const other = await startGateway({ more: { requestsPerMinute: 3 } });
     const first = await other.get('/v1/calls');
@@ -360,20 +373,25 @@ it('keeps to its OpenAPI document', async () => {
   const ajv = new Ajv2020({ strict: false });
   formats.default(ajv);
   const [call] = (await list<CallItem>('/v1/calls?limit=1')).data;
+  const manager = credential('tenant-0', 'manager');
+  const [record] = (await list<RecordItem>('/v1/records?limit=1', manager)).data;
   const asked: Record<string, string> = {
     '/v1/calls': '/v1/calls?limit=200',
     '/v1/calls/{id}': `/v1/calls/${call?.id}`,
     '/v1/calls/{id}/events': `/v1/calls/${call?.id}/events`,
     '/v1/messages': '/v1/messages?limit=200',
+    '/v1/records': '/v1/records?limit=200',
+    '/v1/records/{id}': `/v1/records/${record?.id}`,
     '/v1/stats': '/v1/stats',
     '/v1/events': '/v1/events?limit=200',
     '/v1/endpoints': '/v1/endpoints',
+    '/v1/providers': '/v1/providers',
     '/health': '/health',
     '/health/ready': '/health/ready',
   };
   for (const [path, url] of Object.entries(asked)) {
     const schema = document.paths[path]?.['get']?.responses['200']?.content?.['application/json'];
-    const answer = await station.get(url, credential('tenant-0', 'operator'));
+    const answer = await station.get(url, manager);
     const check = ajv.compile(schema?.schema ?? false);
     expect(check(await answer.json()), `${path} ${ajv.errorsText(check.errors)}`).toBe(true);
   }

@@ -30,11 +30,19 @@ import type { ServerFrame } from '../../schemas/live-frames.js';
 import { tenantId, type TenantId } from '../../schemas/ids.js';
 import { until } from '../services/shared.js';
 
+export const providers = [
+  {
+    ...{ name: 'twilio', title: 'Twilio', covers: ['calls'], verified: 'the URL and every field' },
+    ...{ judgedBy: 'twilio 6.2.0', addressRanges: ['3.80.20.0/25'] },
+  },
+];
+
 export const versions = {
   calls: 1,
   legs: 1,
   call_timeline: 1,
   messages: 1,
+  records: 1,
   stats_minute: 1,
 } as const;
 
@@ -173,7 +181,7 @@ async function runOne({
   const running = runGateway(
     {
       ...{ log: createMemoryLog(world.store), codec, logger: silentLogger, clock: Date.now },
-      ...{ tokens, httpServer, versions },
+      ...{ tokens, httpServer, versions, providers },
       ...{ cursorKey: randomBytes(32), version: '0.0.0', ringEvents: 20_000, metricsToken: null },
       ...{ drainMs: 200, demo: null, ...deps },
     },

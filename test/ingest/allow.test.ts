@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 
 import { isAllowedSource } from '../../ingest/allow.js';
+import { providerNames, providerOf } from '../../ingest/providers/registry.js';
+import { parseCidr } from '../../runtime/client-address.js';
 import { endpoint } from './fixtures.js';
 
 const allows = (allow: readonly string[], address: string) =>
@@ -31,4 +33,28 @@ test('IPv4 inside IPv6 is judged as IPv4, on both sides', () => {
 test('an entry that is no network allows nobody', () => {
   expect(allows(['everyone'], '192.0.2.1')).toBe(false);
   expect(allows(['192.0.2.0/99'], '192.0.2.1')).toBe(false);
+});
+
+test('`provider` stands for the networks the provider publishes, beside others of the list', () => {
+  const [published = ''] = providerOf('telnyx').addressRanges;
+  const inside = published.split('/')[0] ?? '';
+  const allow = ['provider', '198.51.100.7'];
+  const telnyx = endpoint({ provider: 'telnyx', allow });
+  expect(isAllowedSource(telnyx, inside)).toBe(true);
+  expect(isAllowedSource(telnyx, `::ffff:${inside}`)).toBe(true);
+  expect(isAllowedSource(telnyx, '198.51.100.7')).toBe(true);
+  expect(isAllowedSource(telnyx, '203.0.113.9')).toBe(false);
+  const other = endpoint({ provider: 'twilio', allow });
+  expect(isAllowedSource(other, inside)).toBe(false);
+});
+
+test('`provider` allows nobody where a provider publishes nothing', () => {
+  const silent = providerNames.find((name) => providerOf(name).addressRanges.length === 0);
+  const unknown = endpoint({ provider: silent ?? 'nobody', allow: ['provider'] } as never);
+  expect(isAllowedSource(unknown, '192.0.2.1')).toBe(false);
+});
+
+test('every network in a provider’s file is one', () => {
+  const ranges = providerNames.flatMap((name) => providerOf(name).addressRanges);
+  expect(ranges.filter((range) => parseCidr(range) === null)).toEqual([]);
 });

@@ -82,7 +82,7 @@ function layers(endpoints: readonly Endpoint[], change: Partial<Rates> = {}) {
       ['x-twilio-signature', signature],
     ]);
     const head = { method: 'POST', path, query: '', headers, rawParams: [id] };
-    const framing = { contentLength: body.length, hasBody: true };
+    const framing = { contentLength: body.length, hasBody: true, endsConnection: false };
     const about = { clientAddress: from, correlationId: 'none' };
     return handler(copiedRequest({ ...head, ...framing, ...about }, [id], Buffer.from(body), 0));
   };

@@ -1,11 +1,12 @@
 // Arbitrary events and facts for the codec and the log: every union, every null.
 
 import fc from 'fast-check';
-import type { EventBody, EventEnvelope } from '../../schemas/events.js';
+import { recordEventTypes, type EventBody, type EventEnvelope } from '../../schemas/events.js';
 import {
   callStatuses,
   failureCauses,
   messageStatuses,
+  recordAreas,
   type RecordedFact,
 } from '../../schemas/facts.js';
 
@@ -181,7 +182,32 @@ const parkedBody = fc.record({
   error: text,
 });
 
-const body = fc.oneof(callBody, messageBody, notUnderstoodBody, parkedBody) as unknown;
+const area = fc.constantFrom(...recordAreas);
+const object = { objectType: text, objectRef: text, parentRef: maybe(text), status: maybe(text) };
+
+const recordBody = fc.record({
+  kind: fc.constant('record'),
+  type: fc.constantFrom(...recordEventTypes),
+  recordId: text,
+  event: text,
+  fact: maybe(
+    fc.record({
+      ...{ factId: text, eventType: text, occurredAt: maybe(time), receivedAt: time, order },
+      ...{ ...object, area, event: text, deleted: fc.boolean(), details },
+      ...{ subject: maybe(text), personal },
+    }),
+  ),
+  after: fc.record({
+    ...{ ...object, recordId: text, provider, area, deleted: fc.boolean(), lastEvent: text },
+    ...{ details, subject: maybe(text), personal },
+    ...{ createdAt: time, updatedAt: time, factCount: whole },
+  }),
+  reason: maybe(text),
+});
+
+const body = fc.oneof(
+  ...[callBody, messageBody, recordBody, notUnderstoodBody, parkedBody],
+) as unknown;
 
 /** Any event of any kind. Brands are types only, so arbitrary text stands for them. */
 export const anyEvent = fc.record({

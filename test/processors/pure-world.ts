@@ -13,12 +13,14 @@ import type {
   TimelineEntry,
 } from '../../schemas/call-state.js';
 import type { EventBody } from '../../schemas/events.js';
+import type { RecordView } from '../../schemas/record-state.js';
 import { compareOrder, compareText } from '../../processors/call/order.js';
 
 export class PureWorld {
   readonly states = new Map<string, AggregateState>();
   readonly calls = new Map<string, CallView>();
   readonly messages = new Map<string, MessageView>();
+  readonly records = new Map<string, RecordView>();
   readonly events: EventBody[] = [];
   readonly #timelines = new Map<string, Map<string, TimelineEntry>>();
 
@@ -59,6 +61,7 @@ export class PureWorld {
   #apply(body: EventBody): void {
     this.events.push(body);
     if (body.kind === 'message') this.messages.set(body.messageId, body.after);
+    if (body.kind === 'record') this.records.set(body.recordId, body.after);
     if (body.kind === 'call') this.calls.set(body.callId, body.after);
     if ((body.kind !== 'call' && body.kind !== 'not_understood') || body.callId === null) return;
     const lines = this.#timelines.get(body.callId) ?? new Map<string, TimelineEntry>();

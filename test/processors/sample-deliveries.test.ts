@@ -44,7 +44,7 @@ describe.each(Object.entries(stories))('%s', (_title, files) => {
 });
 
 describe('all stored deliveries together', () => {
-  test('leave no call fact without a call and no message fact without a message', async () => {
+  test('leave no fact without its call, message or record', async () => {
     const world = new PureWorld();
     const keyRing = testKeyRing();
     let notUnderstood = 0;
@@ -54,6 +54,7 @@ describe('all stored deliveries together', () => {
         const bodies = world.take(whoseOf(name), sealed);
         expect(bodies.length).toBeGreaterThan(0);
         if (sealed.kind === 'not_understood') notUnderstood += 1;
+        else if (sealed.kind === 'record') expect(world.records.has(sealed.recordId)).toBe(true);
         else if (sealed.kind === 'call') {
           expect(sealed.fact.legRef).not.toBe('');
           const { legRef, sessionRef } = sealed.fact;

@@ -6,7 +6,9 @@ import { sealFacts } from '../../processors/seal.js';
 import { createKeyRing, createMemoryKeyStore } from '../../runtime/keys.js';
 import type { MessageFact } from '../../schemas/facts.js';
 import { bodyPlace, fieldPlace } from '../../schemas/sealed.js';
+import { recordIdOf } from '../../processors/record/identity.js';
 import { acme, mapped, testKeyRing, twilio } from './facts.js';
+import { recordFact } from './records.js';
 
 const receivedAt = 1_790_000_000_000;
 const delivery = (file: string) => ({ ...twilio, receivedAt, facts: mapped(file) });
@@ -90,4 +92,36 @@ test('a field that nobody listed does not go on', async () => {
   const odd = { ...(fact as object), caller: '+15550177' } as unknown as MessageFact;
   const sealed = await sealFacts(testKeyRing(), [{ ...twilio, receivedAt, facts: [odd] }]);
   expect(JSON.stringify(sealed)).not.toContain('5550177');
+});
+
+test('a record is sealed under its own subject, or under that of the person it is held for', async () => {
+  const keyRing = testKeyRing();
+  const clerk = { tenant: acme, provider: 'clerk' };
+  const about = { objectType: 'user', objectRef: 'user_1' };
+  const personal = { email: 'ada@example.com' };
+  const [[user, member, plain] = []] = await sealFacts(keyRing, [
+    {
+      ...{ ...clerk, receivedAt },
+      facts: [
+        recordFact('a', { personal }),
+        recordFact('b', { objectType: 'membership', objectRef: 'm_1', about, personal }),
+        recordFact('c', { objectRef: 'user_2' }),
+      ],
+    },
+  ]);
+  if (user?.kind !== 'record' || member?.kind !== 'record' || plain?.kind !== 'record') {
+    throw new Error('no record');
+  }
+  expect(member.recordId).not.toBe(user.recordId);
+  // One key for both: who erases the user erases what the membership says of them.
+  expect(member.fact.subject).toBe(user.fact.subject);
+  expect(user.fact.subject).toBe(await keyRing.subjectId(acme, recordIdOf(acme, 'clerk', about)));
+  expect(plain.fact).toMatchObject({ subject: null, personal: {} });
+  for (const { recordId, fact } of [user, member]) {
+    const sealed = fact.personal['email'];
+    if (sealed === undefined) throw new Error('nothing sealed');
+    expect(JSON.stringify(fact)).not.toContain('ada@');
+    const place = fieldPlace(acme, recordId, 'personal.email');
+    expect(await keyRing.open(acme, [{ sealed, place }])).toEqual(['ada@example.com']);
+  }
 });

@@ -8,7 +8,15 @@ import { postgresUrl } from '../services/services.js';
 import { caughtUp, codec, freshStore, migrationSets, projections, start } from './station.js';
 import { World } from './world.js';
 
-const readable = ['calls', 'legs', 'call_timeline', 'messages', 'stats_minute', 'unattributed'];
+const readable = [
+  'calls',
+  'legs',
+  'call_timeline',
+  'messages',
+  'records',
+  'stats_minute',
+  'unattributed',
+];
 
 test('up, down and up again leaves the same tables, indexes and policies, and down leaves none', async () => {
   const url = await postgresUrl();

@@ -83,11 +83,11 @@ test('an answer counts once: reported, inferred, not again after a transfer', ()
   const counted = (events: readonly EventEnvelope[]): unknown => stats.reduce(events)[0]?.upsert;
   const answered = 'answered';
   expect(counted([event(view('a'), { type: 'call.answered' })])).toEqual([
-    ['t', minute, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+    ['t', minute, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
   ]);
   expect(
     counted([event(view('a'), { type: 'call.inferred', reason: `ringing,${answered}` })]),
-  ).toEqual([['t', minute, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]]);
+  ).toEqual([['t', minute, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]]);
   expect(counted([event(view('a', { enteredAt: 9 }), { type: 'call.answered' })])).toBeUndefined();
 });
 

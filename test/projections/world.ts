@@ -22,11 +22,13 @@ import {
   messageId,
   offset,
   ownerId,
+  recordId,
   seq,
   subjectId,
   tenantId,
   type TenantId,
 } from '../../schemas/ids.js';
+import type { RecordView } from '../../schemas/record-state.js';
 import type { Party } from '../../schemas/sealed.js';
 
 /** Numbers in [0, 1) that depend on the seed alone. */
@@ -56,6 +58,7 @@ export const traceEvolver: Evolver = {
       return [{ tenant, kind: 'call', key: body.callId }, ...aliases];
     }
     if (body.kind === 'message') return [{ tenant, kind: 'message', key: body.messageId }];
+    if (body.kind === 'record') return [{ tenant, kind: 'record', key: body.recordId }];
     return [];
   },
   evolve(ref, state, event) {
@@ -88,6 +91,7 @@ export class World {
   readonly #seqs = new Map<TenantId, number>();
   readonly #calls = new Map<TenantId, CallView[]>();
   readonly #messages = new Map<TenantId, MessageView[]>();
+  readonly #records = new Map<TenantId, RecordView[]>();
   readonly #owners = new Map<number, string>();
   #events = 0;
   #markers = 0;
@@ -187,7 +191,8 @@ export class World {
     if (dice < 0.04) return this.#notUnderstood(null);
     if (dice < 0.07 && calls.length > 0) return this.#notUnderstood(this.#pick(calls));
     if (dice < 0.09) return this.#parked();
-    if (dice < 0.25) return this.#message(tenant);
+    if (dice < 0.2) return this.#message(tenant);
+    if (dice < 0.25) return this.#ownRecord(tenant);
     if (dice < 0.3 && calls.length > 1) return this.#merge(calls);
     return this.#call(calls);
   }
@@ -311,6 +316,39 @@ export class World {
       ...{ provider: 'telnyx', direction: this.#pick(['inbound', 'outbound'] as const) },
       ...{ status: 'received', providerStatus: 'received', providerCode: null, optOut: null },
       ...{ from: this.#party(), to: this.#party(), body: sealed, mediaCount: 0 },
+      ...{ createdAt: this.#now, updatedAt: this.#now, factCount: 0 },
+    };
+  }
+
+  #ownRecord(tenant: TenantId): EventBody {
+    const known = this.#of(this.#records, tenant);
+    const isNew = known.length < 2 || this.#random() < 0.3;
+    const before = isNew ? this.#newRecord() : this.#pick(known);
+    const after: RecordView = {
+      ...before,
+      status: this.#pick([null, 'active', ...awkward]),
+      deleted: this.#random() < 0.2,
+      updatedAt: this.#now,
+      factCount: before.factCount + 1,
+    };
+    if (isNew) known.push(after);
+    else known[known.indexOf(before)] = after;
+    const type = this.#pick(['record.changed', 'record.changed', 'record.duplicate_seen'] as const);
+    const { recordId: id, lastEvent: event } = after;
+    return { kind: 'record', type, recordId: id, event, fact: null, after, reason: null };
+  }
+
+  #newRecord(): RecordView {
+    const n = this.#events;
+    const sealed = { keyId: 'k', nonce: `n${n}`, ciphertext: 'c', tag: 't' };
+    return {
+      ...{ recordId: recordId(`record-${n}-${Math.floor(this.#random() * 1e6)}`) },
+      ...{ provider: 'clerk', area: this.#pick(['organisation', 'billing', 'external'] as const) },
+      ...{ objectType: this.#pick(['user', 'invoice']), objectRef: `ref_${n}`, status: null },
+      ...{ parentRef: this.#pick([null, 'org_1']), deleted: false, lastEvent: 'billing.paid' },
+      details: { count: n, word: this.#pick(awkward), on: false },
+      subject: this.#pick([null, subjectId(`sub_${n}`)]),
+      personal: this.#random() < 0.5 ? {} : { email: sealed, [this.#pick(awkward)]: sealed },
       ...{ createdAt: this.#now, updatedAt: this.#now, factCount: 0 },
     };
   }

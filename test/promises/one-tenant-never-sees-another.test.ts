@@ -23,7 +23,11 @@ const roles: readonly RoleName[] = ['admin', 'manager', 'operator', 'viewer', 'a
 
 let station: GatewayStation;
 /** Everything that names something of the other tenant. */
-let foreign: { readonly callIds: readonly string[]; readonly messageIds: readonly string[] };
+let foreign: {
+  readonly callIds: readonly string[];
+  readonly messageIds: readonly string[];
+  readonly recordIds: readonly string[];
+};
 
 beforeAll(async () => {
   const limits = { ...socketLimits, heartbeatMs: 200 };
@@ -33,8 +37,10 @@ beforeAll(async () => {
   foreign = {
     callIds: unique(events.map(({ body }) => (body.kind === 'call' ? body.callId : ''))),
     messageIds: unique(events.map(({ body }) => (body.kind === 'message' ? body.messageId : ''))),
+    recordIds: unique(events.map(({ body }) => (body.kind === 'record' ? body.recordId : ''))),
   };
   expect(foreign.callIds.length).toBeGreaterThan(5);
+  expect(foreign.recordIds.length).toBeGreaterThan(2);
   const top = Math.max(topOf(station.world, mine), topOf(station.world, theirs));
   await until('the read models to reach the top', async () => {
     const answers = await Promise.all([
@@ -54,7 +60,8 @@ const unique = (ids: readonly string[]): string[] => [...new Set(ids)].filter((i
 /** Nothing in the text names the other tenant or anything of it. */
 function expectNothingForeign(text: string): void {
   expect(text).not.toContain(theirs);
-  for (const id of [...foreign.callIds, ...foreign.messageIds]) expect(text).not.toContain(id);
+  const { callIds, messageIds, recordIds } = foreign;
+  for (const id of [...callIds, ...messageIds, ...recordIds]) expect(text).not.toContain(id);
 }
 
 async function text(answer: Response): Promise<string> {
@@ -70,6 +77,7 @@ describe.each(roles)('as %s', (role) => {
       '/v1/calls?limit=200',
       '/v1/calls?limit=200&status=answered,completed,failed',
       '/v1/messages?limit=200',
+      '/v1/records?limit=200',
       '/v1/stats',
       '/v1/events?limit=200',
       '/v1/endpoints',
@@ -123,7 +131,7 @@ describe.each(roles)('as %s', (role) => {
     const socket = await RawSocket.ready(station.ws, token);
     const since = { epoch: 'e1', seq: 0 };
     const [callId = ''] = foreign.callIds;
-    const topics = ['calls', 'messages', 'stats', `call:${callId}`, `call:x\n${theirs}`];
+    const topics = ['calls', 'messages', 'records', 'stats', `call:${callId}`, `call:x\n${theirs}`];
     topics.forEach((topic, index) => {
       socket.send({ type: 'subscribe', id: `s${index}`, topic });
       socket.send({ type: 'subscribe', id: `r${index}`, topic, since });
@@ -189,7 +197,10 @@ it('two tenants that subscribe with the same id and topic share nothing', async 
 });
 
 it('the second wall stands without the first: no row of another tenant without a predicate', async () => {
-  const tables = ['calls', 'legs', 'call_timeline', 'messages', 'stats_minute', 'mark_sequences'];
+  const tables = [
+    ...['calls', 'legs', 'call_timeline', 'messages', 'records', 'stats_minute'],
+    'mark_sequences',
+  ];
   for (const table of tables) {
     const { rows } = await asTenant(station.database, mine, (transaction) =>
       transaction.query<{ tenant_id: string }>(`select distinct tenant_id from ${table}`),

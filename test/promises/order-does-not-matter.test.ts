@@ -16,9 +16,11 @@ import {
   type CallSignal,
 } from '../../schemas/facts.js';
 import { factId, messageId } from '../../schemas/ids.js';
+import { maxFactsPerRecord } from '../../processors/record/state.js';
 import { stored } from '../ingest/stored-deliveries.js';
 import { acme, fact, mapped, telnyx, testKeyRing, twilio, whoseOf } from '../processors/facts.js';
 import { PureWorld } from '../processors/pure-world.js';
+import { sealedRecord, storedRecord } from '../processors/records.js';
 
 /** Deliveries received one second after the other, in this order, whatever order they come in. */
 async function recorded(files: readonly string[], laterMs = 0): Promise<SealedFact[]> {
@@ -325,5 +327,61 @@ test('the statuses of a message end the same in any order', () => {
       },
     ),
     { numRuns: 500 },
+  );
+});
+
+const recordsOf = (some: readonly SealedFact[]) => {
+  const world = new PureWorld();
+  world.take({ ...twilio, provider: 'stripe' }, ...some);
+  return world.records;
+};
+
+test('what is known of a member or a subscription ends the same in any order, copies and all', () => {
+  const facts = fc
+    .array(
+      fc.record({
+        status: fc.constantFrom(null, 'active', 'past_due'),
+        deleted: fc.boolean(),
+        parentRef: fc.constantFrom(null, 'cus_1', 'cus_2'),
+        details: fc.constantFrom({}, { seats: 1 }, { seats: 2, plan: 'p' }),
+        phase: fc.constantFrom(0 as const, 1 as const, 2 as const),
+        at: fc.integer({ min: 0, max: 4 }),
+        receivedAt: fc.integer({ min: 0, max: 4 }),
+        /** Two facts of one identity that say different things. */
+        id: fc.integer({ min: 0, max: 6 }),
+      }),
+      { minLength: 1, maxLength: 9 },
+    )
+    .map((all) =>
+      all.map(({ phase, at, id, ...said }) =>
+        sealedRecord(storedRecord(`f${id}`, 0, { ...said, order: { phase, atUs: at, seq: 0 } })),
+      ),
+    );
+  fc.assert(
+    fc.property(
+      facts.chain((all) =>
+        fc.tuple(
+          fc.constant(all),
+          fc.shuffledSubarray([...all, ...all], { minLength: all.length * 2 }),
+        ),
+      ),
+      ([all, shuffled]) => {
+        expect(recordsOf(shuffled)).toEqual(recordsOf(all));
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+test('so does a record of which more is told than is kept', () => {
+  const many = Array.from({ length: maxFactsPerRecord + 40 }, (_, i) =>
+    sealedRecord(storedRecord(`f${i}`, i, { details: { [`d${i % 9}`]: i }, status: `s${i}` })),
+  );
+  const expected = recordsOf(many);
+  fc.assert(
+    fc.property(fc.shuffledSubarray(many, { minLength: many.length }), (order) => {
+      expect(recordsOf(order)).toEqual(expected);
+    }),
+    { numRuns: 100 },
   );
 });

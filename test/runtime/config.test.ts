@@ -80,3 +80,12 @@ test('the topic prefix is a legal first part of a topic name', () => {
   const result = readConfig({ TRUNKLINE_TOPIC_PREFIX: 'a b/c' });
   expect(result.ok || result.faults[0]?.variable).toBe('TRUNKLINE_TOPIC_PREFIX');
 });
+
+test('a PROXY header is believed of named proxies alone', () => {
+  const alone = readConfig({ TRUNKLINE_PROXY_PROTOCOL: 'v2' });
+  expect(alone.ok ? [] : alone.faults.map((fault) => fault.variable)).toEqual([
+    'TRUNKLINE_PROXY_PROTOCOL',
+  ]);
+  const named = { TRUNKLINE_PROXY_PROTOCOL: 'v2', TRUNKLINE_TRUSTED_PROXIES: '10.0.0.0/8' };
+  expect(readConfig(named).ok).toBe(true);
+});

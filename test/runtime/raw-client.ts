@@ -45,6 +45,21 @@ export class RawClient {
     return this.#received;
   }
 
+  /** Once the (global) pattern matches so often, or the other side closed. */
+  async untilCount(pattern: RegExp, count: number): Promise<void> {
+    while ((this.#received.match(pattern)?.length ?? 0) < count && !this.#isClosed) {
+      await this.#change();
+    }
+  }
+
+  get received(): string {
+    return this.#received;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Everything received up to the close. */
   async untilClosed(): Promise<string> {
     while (!this.#isClosed) await this.#change();

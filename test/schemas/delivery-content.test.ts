@@ -8,6 +8,7 @@ import {
   callStatuses,
   failureCauses,
   messageStatuses,
+  recordAreas,
   type DeliveryContent,
   type ProviderFact,
 } from '../../schemas/facts.js';
@@ -70,6 +71,14 @@ const fact: fc.Arbitrary<ProviderFact> = fc.oneof(
     providerStatus: text,
     optOut: fc.constantFrom('stop' as const, 'start' as const, 'help' as const, null),
     body: maybe,
+  }),
+  fc.record({
+    kind: fc.constant('record' as const),
+    ...base,
+    area: fc.constantFrom(...recordAreas),
+    ...{ event: text, objectType: text, objectRef: text, parentRef: maybe, status: maybe },
+    ...{ deleted: fc.boolean(), details: parties.details, personal: named(text) },
+    about: fc.option(fc.record({ objectType: text, objectRef: text })),
   }),
   fc.record({ kind: fc.constant('not_understood' as const), ...base, legRef: maybe, reason: text }),
 );

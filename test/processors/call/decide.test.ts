@@ -355,4 +355,56 @@ describe('legs', () => {
     world.takeCall(telnyx, leg('a3', 'A', hangup, 8));
     expect(world.live[0]).toMatchObject({ status: 'completed', durationSec: 6 });
   });
+
+  test('a further leg of a provider with transfers of its own is no transfer', () => {
+    const world = new PureWorld();
+    const leg = (id: string, legRef: string, signal: StoredCallFact['signal'], at: number) =>
+      fact(id, signal, { at, legRef, sessionRef: 'CON' });
+    const vonage = { tenant: acme, provider: 'vonage' };
+    world.takeCall(vonage, leg('a1', 'A', says('answered'), 2), leg('b1', 'B', says('ringing'), 3));
+    expect(world.live[0]).toMatchObject({ status: 'answered' });
+    world.takeCall(
+      vonage,
+      leg('b2', 'B', says('answered'), 4),
+      leg('a2', 'A', says('completed'), 9),
+    );
+    expect(world.live[0]).toMatchObject({ status: 'completed', durationSec: 7 });
+  });
+
+  test('what is told of the session itself belongs to the call and makes no leg', () => {
+    const told = fact('r', note('recording'), {
+      ...{ at: 6, legRef: 'CON', sessionRef: 'CON' },
+      details: { recordingId: 'R1', recordingStatus: 'completed' },
+    });
+    const answered = fact('a1', says('answered'), { at: 2, legRef: 'A', sessionRef: 'CON' });
+    const dialled = fact('b1', says('ringing'), { at: 3, legRef: 'B', sessionRef: 'CON' });
+    for (const facts of [
+      [told, answered, dialled],
+      [answered, told, dialled],
+      [dialled, answered, told],
+    ]) {
+      const { view, timeline } = callOf(...facts);
+      expect(view).toMatchObject({ status: 'answered', recordings: 1, factCount: 3 });
+      expect(view.legs.map(({ legRef, primary }) => [legRef, primary])).toEqual([
+        ['A', true],
+        ['B', false],
+      ]);
+      expect(timeline.filter(({ inferred }) => !inferred)).toHaveLength(3);
+    }
+  });
+
+  test('a session that another one went on in is part of the same call', () => {
+    const leg = (id: string, legRef: string, sessionRef: string, at: number) =>
+      fact(id, says('answered'), { at, legRef, sessionRef });
+    const moved = fact('m', note('moved'), {
+      ...{ at: 5, legRef: 'TO', sessionRef: 'TO', parentRef: 'FROM' },
+    });
+    const facts = [leg('a', 'A', 'FROM', 2), moved, leg('b', 'B', 'TO', 6)];
+    for (const order of [facts, facts.toReversed()]) {
+      const { view, world } = callOf(...order);
+      expect(world.live).toHaveLength(1);
+      expect(view.callId).toBe(callIdOf(acme, 'twilio', 'FROM'));
+      expect(view.legs.map(({ legRef }) => legRef)).toEqual(['A', 'B']);
+    }
+  });
 });
