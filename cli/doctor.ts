@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import type { Command } from 'commander';
 import { Kafka, logLevel } from 'kafkajs';
 
+import { running, snapshot, spool } from './doctor-ingest.js';
 import { CommandExit, configWith, exitCodes } from './environment.js';
 import { findBinaries } from '../runtime/embedded-binaries.js';
 import type { Config } from '../runtime/config.js';
@@ -16,7 +17,7 @@ import { redisVersion } from '../runtime/redis.js';
 import { loadUws } from '../runtime/uws.js';
 
 /** What was found; `advice` says what to do when it is not `ok`. */
-interface Finding {
+export interface Finding {
   readonly what: string;
   readonly state: 'ok' | 'warn' | 'fail';
   readonly detail: string;
@@ -61,13 +62,8 @@ async function examine(): Promise<readonly Finding[]> {
     return [node, sockets, ...faults];
   }
   const examinations: Examination[] = [
-    port,
-    dataDirectory,
-    masterKey,
-    postgres,
-    kafka,
-    registry,
-    redis,
+    ...[port, running, dataDirectory, masterKey, postgres, snapshot],
+    ...[kafka, registry, redis, spool],
   ];
   const { config } = result;
   return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];

@@ -3,13 +3,15 @@
 
 import { join } from 'node:path';
 
-import { createLocalCodec, createRegistryCodec, type Codec } from '../log/event-codec.js';
-import { openEmbeddedLog } from '../log/embedded.js';
+import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
-import { openKafkaLog } from '../log/kafka.js';
+import { openCodec, openLog } from './open-log.js';
+import { systemClock } from '../runtime/clock.js';
 import type { Config } from '../runtime/config.js';
 import { dataDirHolder, lockDataDir, type DataDir } from '../runtime/data-dir.js';
 import { runningEmbeddedUrl, startEmbeddedPostgres } from '../runtime/embedded-postgres.js';
+import { TrunklineError, toError } from '../runtime/errors.js';
+import { createShelvedKeyStore, isStoreAway, KeyShelf, offerKeys } from '../runtime/key-shelf.js';
 import { createPostgresKeyStore } from '../runtime/key-store.js';
 import { createKeyRing, type KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
@@ -17,6 +19,12 @@ import { loadMasterKey, type MasterKey } from '../runtime/master-key.js';
 import { migrate } from '../runtime/migrate.js';
 import { packageRoot } from '../runtime/package-root.js';
 import { assertReachable, openDatabase, type Database } from '../runtime/postgres.js';
+import {
+  readSnapshot,
+  SnapshotKeeper,
+  snapshotPath,
+  type KeptRegistry,
+} from '../runtime/registry-snapshot.js';
 
 /** Everything below the stations. */
 export interface Installation {
@@ -25,11 +33,33 @@ export interface Installation {
   readonly database: Database;
   readonly masterKey: MasterKey;
   readonly keyRing: KeyRing;
+  /** Under the key ring: the wrapped keys that are there without Postgres. */
+  readonly shelf: KeyShelf;
   /** Resolves when the embedded server is gone; never for a real one. */
   readonly databaseExited: Promise<void>;
+  /** Keeps the registry on disk, for a start without Postgres. */
+  readonly keeper: SnapshotKeeper;
+  /** Set when Postgres did not answer and the process began with the snapshot instead. */
+  readonly blind: BlindStart | null;
   openCodec(): Promise<Codec>;
   openLog(): Promise<EventLog>;
   close(): Promise<void>;
+}
+
+/** A start without Postgres. */
+export interface BlindStart {
+  readonly snapshot: KeptRegistry;
+  /** Why Postgres did not answer. */
+  readonly reason: string;
+  /** To be done once when Postgres answers: its tables are migrated, its keys held against ours. */
+  readonly prepare: () => Promise<void>;
+}
+
+export interface InstallationOptions {
+  /** Names the command for whoever finds the data directory in use. */
+  readonly purpose: string;
+  /** True for a process that can do its work with the snapshot of the registry. */
+  readonly mayBeBlind?: boolean;
 }
 
 interface Server {
@@ -41,26 +71,41 @@ interface Server {
 const never = new Promise<void>(() => undefined);
 
 /**
- * Opens the installation; `purpose` names the command for whoever finds the data directory in use.
+ * Opens the installation; a text names the command for whoever finds the data directory in use.
  * A command beside a running embedded `serve` joins its server; otherwise it starts and stops its own.
  */
 export async function openInstallation(
   config: Config,
   logger: Logger,
-  purpose: string,
+  how: string | InstallationOptions,
 ): Promise<Installation> {
+  const { purpose, mayBeBlind = false } = typeof how === 'string' ? { purpose: how } : how;
   const server = await openServer(config, purpose);
   const database = openDatabase({ url: server.url, max: 16, applicationName: 'trunkline' });
   try {
     const masterKey = await loadMasterKey(config);
-    await assertReachable(database, server.url);
-    await migrateAll(database);
-    const keyRing = createKeyRing(masterKey.key, createPostgresKeyStore(database));
+    const shelf = new KeyShelf();
+    const store = createPostgresKeyStore(database);
+    const prepare = async (): Promise<void> => {
+      await assertReachable(database, server.url);
+      await migrateAll(database);
+      await offerKeys(store, shelf);
+    };
+    const blind = await prepare().then(
+      () => null,
+      (thrown: unknown) => startBlind({ config, masterKey, mayBeBlind }, thrown),
+    );
+    if (blind !== null) shelf.load(blind.snapshot.keys);
+    const dataDirectory = config.TRUNKLINE_DATA;
+    const parts = { masterKey: masterKey.key, shelf, clock: systemClock, logger, dataDirectory };
     return {
-      ...{ config, databaseUrl: server.url, database, masterKey, keyRing },
+      ...{ config, databaseUrl: server.url, database, masterKey, shelf },
+      keyRing: createKeyRing(masterKey.key, createShelvedKeyStore(store, shelf)),
+      keeper: new SnapshotKeeper(parts),
+      blind: blind === null ? null : { ...blind, prepare },
       databaseExited: server.exited,
       openCodec: () => openCodec(config),
-      openLog: () => openLog(config, server.url, logger),
+      openLog: () => openLog({ config, databaseUrl: server.url, logger }),
       async close() {
         await database.end();
         await server.stop();
@@ -71,6 +116,24 @@ export async function openInstallation(
     await server.stop();
     throw thrown;
   }
+}
+
+/** The snapshot in place of Postgres; throws what Postgres said where it cannot take its place. */
+async function startBlind(
+  how: { readonly config: Config; readonly masterKey: MasterKey; readonly mayBeBlind: boolean },
+  thrown: unknown,
+): Promise<Omit<BlindStart, 'prepare'>> {
+  if (!how.mayBeBlind || !isStoreAway(thrown)) throw thrown;
+  const directory = how.config.TRUNKLINE_DATA;
+  const reason = toError(thrown).message;
+  const snapshot = await readSnapshot(directory, how.masterKey.key);
+  if (snapshot !== null) return { snapshot, reason };
+  throw new TrunklineError(
+    'service_unreachable',
+    `${reason}. There is no registry snapshot ${snapshotPath(directory)} to start from: ingest makes ` +
+      'one whenever PostgreSQL answers; start it once with PostgreSQL, or with the TRUNKLINE_DATA it had',
+    { cause: thrown },
+  );
 }
 
 async function openServer(config: Config, purpose: string): Promise<Server> {
@@ -104,27 +167,4 @@ async function migrateAll(database: Database): Promise<void> {
   for (const set of ['runtime', 'log', 'projections'] as const) {
     await migrate(database, { set, directory: join(packageRoot(), set, 'migrations') });
   }
-}
-
-const openCodec = (config: Config): Promise<Codec> =>
-  config.SCHEMA_REGISTRY_URL === undefined
-    ? Promise.resolve(createLocalCodec())
-    : createRegistryCodec(config.SCHEMA_REGISTRY_URL);
-
-function openLog(config: Config, databaseUrl: string, logger: Logger): Promise<EventLog> {
-  const common = {
-    partitions: config.TRUNKLINE_PARTITIONS,
-    sessionTimeoutMs: config.TRUNKLINE_SESSION_TIMEOUT,
-    rawRetentionMs: config.TRUNKLINE_RAW_RETENTION,
-    logger,
-  };
-  if (config.KAFKA_BROKERS.length === 0) return openEmbeddedLog({ ...common, url: databaseUrl });
-  return openKafkaLog({
-    ...common,
-    brokers: config.KAFKA_BROKERS,
-    prefix: config.TRUNKLINE_TOPIC_PREFIX,
-    clientId: 'trunkline',
-    replication: config.TRUNKLINE_KAFKA_REPLICATION,
-    minIsr: config.TRUNKLINE_KAFKA_MIN_ISR,
-  });
 }

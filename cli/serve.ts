@@ -1,14 +1,18 @@
 // Command line: `trunkline serve` runs all roles, or some, in one process until a signal. In: the
 // configuration. Out: a listening server, a banner, and a clean stop.
 
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { InvalidArgumentError, type Command } from 'commander';
 
 import { configWith, requireConfig } from './environment.js';
 import { demoSessions, playDemo, prepareDemo, type Demo } from './demo.js';
 import { banner } from './banner.js';
 import { openInstallation, type Installation } from './installation.js';
+import { openCodecOrRemembered, openLogOrSpool } from './open-log.js';
 import { stationTasks, type Shared } from './stations.js';
 import { serveSystem } from './system.js';
+import type { LogState } from '../log/late.js';
 import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
@@ -74,7 +78,8 @@ async function serve(options: ServeOptions): Promise<void> {
   });
   const life = new AbortController();
   try {
-    const installation = await openInstallation(config, logger, 'serve');
+    const mayBeBlind = options.roles.join() === 'ingest';
+    const installation = await openInstallation(config, logger, { purpose: 'serve', mayBeBlind });
     try {
       const site = { installation, logger, signal: stop.signal, life: life.signal, begin };
       await serveInstallation(options, site);
@@ -116,27 +121,31 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
   exportHttpMetrics(metrics, httpServer.counts);
   let port = config.TRUNKLINE_PORT;
   const registry = await openRegistry(
-    { ...{ database, databaseUrl, keyRing, logger, clock: systemClock }, defaultPublicUrl },
+    {
+      ...{ database, databaseUrl, keyRing, logger, clock: systemClock, defaultPublicUrl },
+      ...registryOnDisk(site, roles),
+    },
     life,
   );
   function defaultPublicUrl(): string {
     return config.TRUNKLINE_PUBLIC_URL ?? `http://${config.TRUNKLINE_HOST}:${port}`;
   }
-  const [codec, log] = await Promise.all([installation.openCodec(), installation.openLog()]);
+  const { codec, log, logState } = await openLogFor(site, roles);
   try {
     const shared: Shared = {
-      ...{ installation, log, codec, registry, httpServer, health, logger, metrics },
+      ...{ installation, log, logState, codec, registry, httpServer, health, logger, metrics },
       tokens: await openTokens(config, installation),
       demo: demo === null ? null : await demoSessions(installation, demo.tenant),
     };
     health.add('roles', () => ({ status: 'ok', detail: roles.join(', ') }));
     if (!roles.includes('gateway')) {
-      health.add('postgres', () => queried(database));
+      health.add('postgres', () => queried(database, roles));
       serveSystem(httpServer, { health, metrics, config });
     }
     const listening = whenReady(roles, async () => {
       port = await httpServer.listen(config.TRUNKLINE_HOST, port);
-      await registry.refresh();
+      // What was read before had no port in its URLs; while Postgres is away nothing is read.
+      if (registry.freshness().isFresh) await registry.refresh();
       return port;
     });
     const unheard = failureOf(listening.port);
@@ -239,9 +248,47 @@ function after(signal: AbortSignal, first: Promise<void>): AbortSignal {
   return controller.signal;
 }
 
-async function queried(database: Database): Promise<HealthResult> {
-  await database.query('select 1');
-  return { status: 'ok' };
+/** Ingest takes deliveries without Postgres: a balancer must go on sending them. */
+async function queried(database: Database, roles: readonly Role[]): Promise<HealthResult> {
+  const asked = database.query('select 1').then((): HealthResult => ({ status: 'ok' }));
+  if (!roles.includes('ingest')) return asked;
+  const away = { status: 'degraded', detail: 'does not answer' } as const;
+  const limit = new AbortController();
+  const late = pause(postgresPatienceMs, away, { signal: limit.signal, ref: false });
+  try {
+    return await Promise.race([asked.catch(() => away), late]);
+  } finally {
+    limit.abort();
+    late.catch(() => undefined);
+  }
+}
+
+const postgresPatienceMs = 1_500;
+
+/** Ingest keeps the registry on disk, and begins with what is there when Postgres does not answer. */
+function registryOnDisk({ installation, logger, life }: Site, roles: readonly Role[]) {
+  const { keeper, blind, config } = installation;
+  if (!roles.includes('ingest') || config.DATABASE_URL === undefined) return {};
+  void keeper.run(life);
+  if (blind === null) return { keeper };
+  const { snapshot, reason, prepare } = blind;
+  const fields = { code: 'blind_start', reason, readAt: new Date(snapshot.readAt).toISOString() };
+  logger.warn(fields, 'PostgreSQL does not answer: ingest serves its last registry snapshot');
+  return { keeper, blind: { rows: snapshot.rows, readAt: snapshot.readAt, prepare } };
+}
+
+/** With ingest the process starts while log or schema registry are away; without, they must be there. */
+async function openLogFor({ installation, logger }: Site, roles: readonly Role[]) {
+  const { config, databaseUrl } = installation;
+  if (!roles.includes('ingest')) {
+    const [codec, log] = await Promise.all([installation.openCodec(), installation.openLog()]);
+    return { codec, log, logState: (): LogState => ({ kind: 'open' }) };
+  }
+  const opening = openLogOrSpool({ config, databaseUrl, logger });
+  opening.catch(() => undefined);
+  const codec = await openCodecOrRemembered(config, logger);
+  const { log, state } = await opening;
+  return { codec, log, logState: state };
 }
 
 async function openTokens(config: Config, { masterKey }: Installation): Promise<TokenVerifier> {

@@ -9,6 +9,7 @@ import { runIngest, type Sharing } from '../ingest/main.js';
 import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { LogState } from '../log/late.js';
 import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
 import type { RetentionReport } from '../processors/retention.js';
@@ -33,6 +34,7 @@ import { version } from './version.js';
 export interface Shared {
   readonly installation: Installation;
   readonly log: EventLog;
+  readonly logState: () => LogState;
   readonly codec: Codec;
   readonly registry: Registry;
   readonly httpServer: HttpServer;
@@ -59,11 +61,13 @@ export function stationTasks(
 }
 
 function ingestTask(shared: Shared, onReady: () => void): Task {
-  const { installation, httpServer, registry, log, codec, logger, metrics } = shared;
-  const { config, keyRing } = installation;
+  const { installation, httpServer, registry, log, logState, codec, logger, metrics } = shared;
+  const { config, keyRing, shelf } = installation;
+  const { health } = shared;
   const settings = {
     dataDirectory: config.TRUNKLINE_DATA,
     spoolBytes: config.TRUNKLINE_SPOOL_BYTES,
+    spoolDrainRate: config.TRUNKLINE_SPOOL_DRAIN_RATE,
     appendTimeoutMs: config.TRUNKLINE_APPEND_TIMEOUT,
     rates: {
       endpoint: config.TRUNKLINE_ENDPOINT_RATE,
@@ -74,7 +78,18 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     sharing: limitSharing(shared),
     drainMs: config.TRUNKLINE_DRAIN,
   };
-  const parts = { httpServer, registry, keyRing, log, codec, logger, metrics };
+  const parts = {
+    httpServer,
+    registry,
+    keyRing,
+    shelf,
+    log,
+    logState,
+    codec,
+    logger,
+    metrics,
+    health,
+  };
   const clock = ingestClock(config);
   return (signal) => runIngest({ ...parts, clock, settings, onReady }, signal);
 }

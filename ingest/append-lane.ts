@@ -6,6 +6,7 @@ import type { Appender, EventLog } from '../log/event-log.js';
 import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
+import type { DrainRate } from './drain-rate.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool, SpoolOutcome } from './spool.js';
 import { recordBytes, type DeliveryRecord } from './spool-record.js';
@@ -19,12 +20,15 @@ export type AppendOutcome = 'appended' | 'spooled' | 'full' | 'failed';
  */
 type Mode = 'direct' | 'spooling' | 'handover';
 
+type SpoolingReason = 'timeout' | 'queue_full' | 'still_away' | 'not_there_yet' | 'stopping';
+
 export interface LaneOptions {
   readonly partition: number;
   readonly log: EventLog;
   readonly spool: Spool;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
+  readonly rate: DrainRate;
   /** Called when the lane starts to spool: somebody must drain it. */
   readonly onSpooling: (partition: number) => void;
 }
@@ -89,7 +93,7 @@ export class AppendLane {
    * Everything that waits goes to the spool, in order, the batch in flight too: whether it lands is
    * unknown, and a second copy is a duplicate that the processors know.
    */
-  startSpooling(reason: 'timeout' | 'queue_full' | 'still_away' | 'stopping'): void {
+  startSpooling(reason: SpoolingReason): void {
     const pending = [...this.#flight, ...this.#queue];
     const { partition, logger, onSpooling } = this.options;
     if (this.#mode !== 'spooling') {
@@ -222,6 +226,7 @@ export class AppendLane {
   }
 
   #toSpool(record: DeliveryRecord): Promise<AppendOutcome> {
+    this.options.rate.arrived();
     return this.options.spool.put(this.options.partition, record).then(outcomeOfSpool);
   }
 }

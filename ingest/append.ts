@@ -6,6 +6,7 @@ import { isAbort, toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import { AppendLane, type AppendOutcome } from './append-lane.js';
 import { drainPartition } from './drain.js';
+import type { DrainRate } from './drain-rate.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool } from './spool.js';
 import type { DeliveryRecord } from './spool-record.js';
@@ -16,6 +17,9 @@ export interface AppendOptions {
   readonly timeoutMs: number;
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
+  readonly rate: DrainRate;
+  /** True while the log was never there: then no delivery waits for it. */
+  readonly isLogAway: () => boolean;
 }
 
 /** The lanes of all partitions, the deadline over them, and the drainers of the spool. */
@@ -62,10 +66,11 @@ export class Appends {
   #lane(partition: number): AppendLane {
     const known = this.#lanes.get(partition);
     if (known !== undefined) return known;
-    const { log, spool, metrics, logger } = this.options;
+    const { log, spool, metrics, logger, rate, isLogAway } = this.options;
     const onSpooling = (lane: number) => this.#drain(lane);
-    const made = new AppendLane({ partition, log, spool, metrics, logger, onSpooling });
+    const made = new AppendLane({ partition, log, spool, metrics, logger, rate, onSpooling });
     this.#lanes.set(partition, made);
+    if (isLogAway() && !made.isSpooling) made.startSpooling('not_there_yet');
     return made;
   }
 
@@ -78,10 +83,10 @@ export class Appends {
 
   #drain(partition: number): void {
     if (this.#drains.has(partition) || this.#stopped.signal.aborted) return;
-    const { spool, logger, log } = this.options;
+    const { spool, logger, log, rate } = this.options;
     const lane = this.#lane(partition);
     const signal = this.#stopped.signal;
-    const drained = drainPartition({ partition, lane, spool, logger, log, signal })
+    const drained = drainPartition({ partition, lane, spool, logger, log, rate, signal })
       .catch((thrown: unknown) => {
         if (isAbort(thrown)) return;
         const error = toError(thrown).message;

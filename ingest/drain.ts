@@ -6,6 +6,7 @@ import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import { batchBytes, batchRecords, countThatFits, type AppendLane } from './append-lane.js';
+import type { DrainRate } from './drain-rate.js';
 import type { Spool, SpoolHead } from './spool.js';
 
 export interface DrainOptions {
@@ -14,6 +15,7 @@ export interface DrainOptions {
   readonly spool: Spool;
   readonly log: EventLog;
   readonly logger: Logger;
+  readonly rate: DrainRate;
   readonly signal: AbortSignal;
 }
 
@@ -21,6 +23,7 @@ export interface DrainOptions {
 const handoverRecords = 2 * batchRecords;
 const firstBackOffMs = 100;
 const lastBackOffMs = 3000;
+const sayEvery = 20;
 
 /** Ends when the lane is back at the log; rejects with the signal's reason when it is aborted. */
 export async function drainPartition(options: DrainOptions): Promise<void> {
@@ -36,12 +39,14 @@ export async function drainPartition(options: DrainOptions): Promise<void> {
       return;
     }
     try {
-      if (failures === 0 && spool.backlog(partition) <= handoverRecords) lane.holdForHandover();
-      await appendSegment(options, head);
+      const isLast = failures === 0 && spool.backlog(partition) <= handoverRecords;
+      if (isLast) lane.holdForHandover();
+      await appendSegment(options, head, isLast);
       await spool.drop(partition, head.segment);
       drained += head.records.length;
       failures = 0;
     } catch (thrown) {
+      signal.throwIfAborted();
       failures += 1;
       lane.startSpooling('still_away');
       await waitForLog(options, failures, thrown);
@@ -49,11 +54,17 @@ export async function drainPartition(options: DrainOptions): Promise<void> {
   }
 }
 
-async function appendSegment({ lane, log }: DrainOptions, head: SpoolHead): Promise<void> {
+/** The last of the spool goes without a bound: deliveries wait for it. */
+async function appendSegment(
+  { lane, log, rate, signal }: DrainOptions,
+  head: SpoolHead,
+  isLast: boolean,
+): Promise<void> {
   const limit = Math.min(batchBytes, log.maxBatchBytes);
   let rest = head.records.map((record) => ({ record }));
   while (rest.length > 0) {
     const count = countThatFits(rest, limit);
+    if (!isLast) await rate.take(count, signal);
     await lane.appendSpooled(rest.slice(0, count).map(({ record }) => record));
     rest = rest.slice(count);
   }
@@ -62,7 +73,10 @@ async function appendSegment({ lane, log }: DrainOptions, head: SpoolHead): Prom
 async function waitForLog(options: DrainOptions, failures: number, thrown: unknown): Promise<void> {
   const { partition, logger, signal } = options;
   const error = toError(thrown).message;
-  logger.warn({ code: 'spool_waits', partition, failures, error }, 'the log is still away');
+  // At once, then about once a minute.
+  if (failures % sayEvery === 1) {
+    logger.warn({ code: 'spool_waits', partition, failures, error }, 'the log is still away');
+  }
   const ms = Math.min(lastBackOffMs, firstBackOffMs * 2 ** (failures - 1));
   await pause(ms * (0.5 + Math.random()), signal);
 }

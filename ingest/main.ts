@@ -5,9 +5,12 @@ import { join } from 'node:path';
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { LogState } from '../log/late.js';
 import type { Clock } from '../runtime/clock.js';
 import { makeDataDir } from '../runtime/data-dir.js';
+import type { Health } from '../runtime/health.js';
 import type { HttpServer } from '../runtime/http.js';
+import type { KeyShelf } from '../runtime/key-shelf.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
@@ -15,7 +18,9 @@ import { openRedis } from '../runtime/redis.js';
 import type { Registry } from '../runtime/registry.js';
 import { Answers } from './acknowledge.js';
 import { Appends } from './append.js';
-import { keepDayKeys } from './day-keys.js';
+import { DayKeys } from './day-keys.js';
+import { DrainRate } from './drain-rate.js';
+import { addIngestChecks } from './health.js';
 import { Limits } from './limit.js';
 import type { Rates } from './limit-keys.js';
 import { LimitMetrics, type SharingReport } from './limit-metrics.js';
@@ -32,6 +37,8 @@ export interface IngestSettings {
   readonly spoolBytes: number;
   /** TRUNKLINE_APPEND_TIMEOUT. */
   readonly appendTimeoutMs: number;
+  /** TRUNKLINE_SPOOL_DRAIN_RATE. */
+  readonly spoolDrainRate: number;
   /** TRUNKLINE_ENDPOINT_RATE, _ADDRESS_RATE, _TENANT_RATE and _CREDENTIAL_RATE. */
   readonly rates: Rates;
   /** Null without REDIS_URL: this process counts its limits alone. */
@@ -55,10 +62,15 @@ export interface IngestDeps {
   readonly httpServer: HttpServer;
   readonly registry: Registry;
   readonly keyRing: KeyRing;
+  /** Under the key ring: the wrapped keys that are there without Postgres. */
+  readonly shelf: Pick<KeyShelf, 'day' | 'forgetBefore'>;
   readonly log: EventLog;
+  /** Of a log that may be away at the start. */
+  readonly logState: () => LogState;
   readonly codec: Codec;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly health: Health;
   /** Pinned by TRUNKLINE_TEST_NOW, else the system's. */
   readonly clock: Clock;
   readonly settings: IngestSettings;
@@ -75,7 +87,7 @@ const maxBodyBytes = 1024 * 1024;
  * another process has the spool.
  */
 export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<void> {
-  const { httpServer, log, metrics, settings } = deps;
+  const { httpServer, log, metrics, registry, settings } = deps;
   const logger = deps.logger.child({ station: 'ingest' });
   const counts = new IngestMetrics(metrics);
   const spool = await Spool.open({
@@ -85,9 +97,17 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
     onFault: () => counts.spoolFault(),
   });
   counts.watchSpool(spool);
-  const { appendTimeoutMs: timeoutMs } = settings;
-  const appends = new Appends({ log, spool, timeoutMs, metrics: counts, logger });
-  const keeping = keepDayKeys({ ...deps, logger }, signal);
+  const { appendTimeoutMs: timeoutMs, spoolDrainRate } = settings;
+  const appends = new Appends({
+    ...{ log, spool, timeoutMs, logger, metrics: counts, rate: new DrainRate(spoolDrainRate) },
+    isLogAway: () => deps.logState().kind !== 'open',
+  });
+  const dayKeys = new DayKeys({ ...deps, logger });
+  const removeChecks = addIngestChecks({ ...deps, dayKeys, spool });
+  counts.watchRegistry(registry, dayKeys, deps.clock);
+  // A start without Postgres has all it needs on its shelf, and takes it before the first delivery.
+  if (!registry.freshness().isFresh) await dayKeys.prefetch();
+  const keeping = dayKeys.keep(signal);
   const { limits, sharing } = await openLimits({ ...deps, logger }, signal);
   const handler = createPipeline({
     ...deps,
@@ -106,6 +126,7 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   await spool.close();
   await keeping;
   await sharing;
+  removeChecks();
 }
 
 /** The limits, and with Redis its watch, which ends with the signal. */

@@ -3,7 +3,9 @@
 
 import { Counter, Gauge, Histogram } from 'prom-client';
 
+import type { Clock } from '../runtime/clock.js';
 import type { Metrics } from '../runtime/metrics.js';
+import type { Registry } from '../runtime/registry.js';
 import type { ProviderName } from '../schemas/facts.js';
 import { providerNames } from './providers/registry.js';
 
@@ -22,6 +24,8 @@ export type Layer =
 export interface SpoolLevels {
   readonly bytes: number;
   readonly records: number;
+  /** When the oldest record came, ms since 1970; null when there is none. */
+  readonly oldestAt: number | null;
 }
 
 const appendBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -57,6 +61,25 @@ export class IngestMetrics {
   /** Exports how much the spool holds, asked when scraped. */
   watchSpool(levels: SpoolLevels): void {
     exportSpool(this.metrics, levels);
+  }
+
+  /** Exports how far ingest can do without Postgres, asked when scraped. */
+  watchRegistry(
+    registry: Pick<Registry, 'freshness'>,
+    dayKeys: { readonly daysSealable: number },
+    clock: Clock,
+  ): void {
+    const gauge = (what: string, help: string, value: () => number): void => {
+      exportGauge(this.metrics, what, help, value);
+    };
+    gauge('registry_stale', '1 while PostgreSQL is away and the last registry serves', () =>
+      registry.freshness().isFresh ? 0 : 1,
+    );
+    gauge('registry_age_seconds', 'Since the registry was last read from PostgreSQL', () =>
+      Math.max(0, (clock() - registry.freshness().readAt) / 1000),
+    );
+    const ahead = 'Whole days after today that all tenants can be sealed for without PostgreSQL';
+    gauge('day_keys_ahead_days', ahead, () => dayKeys.daysSealable);
   }
 
   /** A delivery was answered 2xx: it is in the log, or in the spool. */
@@ -144,20 +167,23 @@ function exportTotal(metrics: Metrics, what: string, help: string, value: () => 
 }
 
 function exportSpool(metrics: Metrics, levels: SpoolLevels): void {
+  const bytes = 'Bytes of deliveries on this disk that are not in the log yet';
+  exportGauge(metrics, 'spool_bytes', bytes, () => levels.bytes);
+  const records = 'Deliveries on this disk that are not in the log yet';
+  exportGauge(metrics, 'spool_records', records, () => levels.records);
+  const oldest = 'Age of the oldest delivery that is not in the log yet; 0 when all are';
+  exportGauge(metrics, 'spool_oldest_seconds', oldest, () =>
+    levels.oldestAt === null ? 0 : Math.max(0, (Date.now() - levels.oldestAt) / 1000),
+  );
+}
+
+function exportGauge(metrics: Metrics, what: string, help: string, value: () => number): void {
   new Gauge({
-    name: 'trunkline_ingest_spool_bytes',
-    help: 'Bytes of deliveries on this disk that are not in the log yet',
+    name: `trunkline_ingest_${what}`,
+    help,
     registers: [metrics],
     collect() {
-      this.set(levels.bytes);
-    },
-  });
-  new Gauge({
-    name: 'trunkline_ingest_spool_records',
-    help: 'Deliveries on this disk that are not in the log yet',
-    registers: [metrics],
-    collect() {
-      this.set(levels.records);
+      this.set(value());
     },
   });
 }

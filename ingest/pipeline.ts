@@ -8,7 +8,7 @@ import type { VerifiedDelivery } from '../schemas/stages.js';
 import type { Answers, Refusal } from './acknowledge.js';
 import { isAllowedSource } from './allow.js';
 import type { Appends } from './append.js';
-import { identifyEndpoint } from './identify.js';
+import { identifyEndpoint, identifyLate } from './identify.js';
 import type { Limits } from './limit.js';
 import { acknowledgement, mapDelivery } from './providers/registry.js';
 import { receiveDelivery } from './receive.js';
@@ -34,19 +34,21 @@ export interface PipelineParts {
 export function createPipeline(parts: PipelineParts): HttpHandler {
   const { registry, limits, answers, recorder, appends, clock, isStopping } = parts;
   return async (request) => {
-    const endpoint = identifyEndpoint(request, registry);
-    const passage = { request, endpoint };
+    const known = identifyEndpoint(request, registry);
+    const passage = { request, endpoint: known };
     if (isStopping()) return answers.refused(passage, stopping);
 
     // rate limit, as far as it is known to be used up
-    const admission = limits.admit(endpoint, request.clientAddress);
+    const admission = limits.admit(known, request.clientAddress);
     if (!admission.ok) return answers.limited(passage, admission.standing);
     const turnAway = (refusal: Refusal): HttpResponse => {
       const { isSuspect } = admission;
-      const standing = limits.failed(endpoint, request.clientAddress, isSuspect);
+      const standing = limits.failed(known, request.clientAddress, isSuspect);
       return answers.refused({ ...passage, standing }, isSuspect ? untold(refusal) : refusal);
     };
-    if (endpoint === null) return turnAway(endpointUnknown);
+    const endpoint = known ?? (await identifyLate(request, registry));
+    if (endpoint === 'absent') return turnAway(endpointUnknown);
+    if (endpoint === 'unknowable') return answers.refused(passage, endpointUnconfirmed);
 
     // the bytes as they came
     const received = receiveDelivery(request, endpoint.id, clock());
@@ -97,6 +99,11 @@ const untold = (refusal: Refusal): Refusal => ({
 
 const stopping = { layer: 'receive', answer: 'draining' } as const;
 const endpointUnknown = { layer: 'identify', answer: 'endpoint_unknown' } as const;
+const endpointUnconfirmed = {
+  layer: 'identify',
+  answer: 'service_unreachable',
+  code: 'endpoint_unconfirmed',
+} as const;
 const notReceived = {
   media_type: { layer: 'receive', answer: 'media_type' },
   method_not_allowed: { layer: 'receive', answer: 'method_not_allowed' },

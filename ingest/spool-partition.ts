@@ -2,15 +2,18 @@
 // disk (all frames that wait share one write and one fdatasync), and closed segments, oldest first.
 
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
-import { encodeFrame, type DeliveryRecord } from './spool-record.js';
+import { syncDirectory } from '../runtime/durable-file.js';
+import { encodeFrames, type DeliveryRecord } from './spool-record.js';
 
 /** A segment file. `bytes` are those that were acknowledged. */
 export interface Segment {
   readonly path: string;
   bytes: number;
   records: number;
+  /** When its first record came, ms since 1970. */
+  readonly begunAt: number;
   /** Set once its damage was reported. */
   isQuarantined?: boolean;
 }
@@ -26,8 +29,8 @@ interface OpenSegment extends Segment {
   readonly file: FileHandle;
 }
 
-interface WaitingFrame {
-  readonly bytes: Buffer;
+interface WaitingRecord {
+  readonly record: DeliveryRecord;
   readonly done: (isKept: boolean) => void;
 }
 
@@ -35,7 +38,7 @@ interface WaitingFrame {
 export class SpoolPartition {
   readonly #closed: Segment[] = [];
   #open: OpenSegment | null = null;
-  #waiting: WaitingFrame[] = [];
+  #waiting: WaitingRecord[] = [];
   #isWriting = false;
   /** Who waits for the segment under the pen to be closed. */
   #takers: (() => void)[] = [];
@@ -50,19 +53,16 @@ export class SpoolPartition {
     return this.#backlog;
   }
 
-  /** The record's frame under the next sequence number; null when it is larger than `room`. */
-  frame(record: DeliveryRecord, room: number): Buffer | null {
-    const frame = encodeFrame(this.#sequence + 1, this.options.partition, record);
-    if (frame.length > room) return null;
-    this.#sequence += 1;
-    return frame;
+  /** When the oldest record came, ms since 1970; null when there is none. */
+  get oldestAt(): number | null {
+    return (this.#closed[0] ?? this.#open)?.begunAt ?? null;
   }
 
-  /** True once the frame is on disk; false when the disk refused, then it may or may not be there. */
-  write(bytes: Buffer): Promise<boolean> {
+  /** True once the record is on disk; false when the disk refused, then it is not there. */
+  write(record: DeliveryRecord): Promise<boolean> {
     return new Promise((done) => {
       this.#backlog += 1;
-      this.#waiting.push({ bytes, done });
+      this.#waiting.push({ record, done });
       if (!this.#isWriting) void this.#writeAll();
     });
   }
@@ -115,37 +115,51 @@ export class SpoolPartition {
     this.#isWriting = false;
   }
 
-  async #writeBatch(batch: readonly WaitingFrame[]): Promise<boolean> {
+  async #writeBatch(batch: readonly WaitingRecord[]): Promise<boolean> {
     try {
-      const bytes = Buffer.concat(batch.map((frame) => frame.bytes));
+      const records = batch.map(({ record }) => record);
+      const bytes = encodeFrames(this.#sequence + 1, this.options.partition, records);
       const segment = (this.#open ??= await this.#openSegment());
       await segment.file.appendFile(bytes);
       await segment.file.datasync();
       segment.bytes += bytes.length;
       segment.records += batch.length;
+      this.#sequence += batch.length;
       if (segment.bytes >= this.options.segmentBytes) await this.#closeOpen();
       return true;
     } catch (thrown) {
       this.options.onError(thrown);
-      // What a failed write left behind is unknown, so nothing is written behind it: the segment ends
-      // at its last acknowledged byte.
-      await this.#closeOpen();
+      await this.#giveUpOpen();
       return false;
     }
   }
 
+  /**
+   * What a failed write left behind is unknown: it is cut off, and nothing is written behind it. Where
+   * even that fails, this process ends the segment at its last acknowledged byte, and the next one may
+   * find deliveries that were refused: copies, once the provider has repeated them.
+   */
+  async #giveUpOpen(): Promise<void> {
+    const segment = this.#open;
+    if (segment === null) return;
+    await segment.file
+      .truncate(segment.bytes)
+      .then(() => segment.file.datasync())
+      .catch(this.options.onError);
+    await this.#closeOpen();
+  }
+
   async #openSegment(): Promise<OpenSegment> {
     const { directory } = this.options;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    // The names must survive a power cut as well as the bytes.
+    if (made !== undefined) await syncDirectory(dirname(directory));
     this.#segmentNumber += 1;
     const name = `${String(this.#segmentNumber).padStart(16, '0')}.seg`;
     const path = join(directory, name);
     const file = await open(path, 'ax', 0o600);
-    // The file's name must survive a power cut as well as its bytes.
-    const parent = await open(directory, 'r');
-    await parent.sync();
-    await parent.close();
-    return { path, file, bytes: 0, records: 0 };
+    await syncDirectory(directory);
+    return { path, file, bytes: 0, records: 0, begunAt: Date.now() };
   }
 
   async #closeOpen(): Promise<void> {

@@ -21,7 +21,7 @@ const overheadBytes = 128;
 export const recordBytes = (record: DeliveryRecord): number => record.value.length + overheadBytes;
 
 export interface SpooledRecord extends DeliveryRecord {
-  /** Dense within one partition's spool. */
+  /** Dense within one partition's spool: a gap is a loss. */
   readonly sequence: number;
   readonly partition: number;
 }
@@ -33,24 +33,56 @@ const fixedBytes = 16;
 /** No record of the log is larger; a length beyond it is damage. */
 const maxLength = 64 * 1024 * 1024;
 
-/** The frame of one record. */
-export function encodeFrame(sequence: number, partition: number, record: DeliveryRecord): Buffer {
+/** Bytes of the record's frame. */
+export const frameLength = ({ key, header, value }: DeliveryRecord): number =>
+  prefixBytes + fixedBytes + Buffer.byteLength(key) + Buffer.byteLength(header) + value.length;
+
+/** The frames of records that follow one another, the first with this sequence number. */
+export function encodeFrames(
+  firstSequence: number,
+  partition: number,
+  records: readonly DeliveryRecord[],
+): Buffer {
+  const frames = Buffer.allocUnsafe(records.reduce((sum, one) => sum + frameLength(one), 0));
+  let at = 0;
+  for (const [index, record] of records.entries()) {
+    at = encodeFrame(frames, at, { ...record, sequence: firstSequence + index, partition });
+  }
+  return frames;
+}
+
+/** Writes one frame; answers where it ends. */
+function encodeFrame(frames: Buffer, start: number, record: SpooledRecord): number {
   const keyBytes = Buffer.byteLength(record.key);
   const headerBytes = Buffer.byteLength(record.header);
   const length = fixedBytes + keyBytes + headerBytes + record.value.length;
-  const frame = Buffer.allocUnsafe(prefixBytes + length);
-  frame.writeUInt32BE(magic, 0);
-  frame.writeUInt32BE(length, 4);
-  frame.writeBigUInt64BE(BigInt(sequence), 12);
-  frame.writeUInt32BE(partition, 20);
-  frame.writeUInt16BE(keyBytes, 24);
-  frame.writeUInt16BE(headerBytes, 26);
-  let at = prefixBytes + fixedBytes;
-  at += frame.write(record.key, at);
-  at += frame.write(record.header, at);
-  record.value.copy(frame, at);
-  frame.writeUInt32BE(crc32(frame.subarray(prefixBytes)), 8);
-  return frame;
+  const end = start + prefixBytes + length;
+  frames.writeUInt32BE(magic, start);
+  frames.writeUInt32BE(length, start + 4);
+  frames.writeBigUInt64BE(BigInt(record.sequence), start + 12);
+  frames.writeUInt32BE(record.partition, start + 20);
+  frames.writeUInt16BE(keyBytes, start + 24);
+  frames.writeUInt16BE(headerBytes, start + 26);
+  let at = start + prefixBytes + fixedBytes;
+  at += frames.write(record.key, at);
+  at += frames.write(record.header, at);
+  record.value.copy(frames, at);
+  frames.writeUInt32BE(crc32(frames.subarray(start + prefixBytes, end)), start + 8);
+  return end;
+}
+
+/**
+ * How many records are missing before each of these, given the last sequence number before them (null:
+ * what went before was drained). One that comes again is what an unacknowledged write left behind.
+ */
+export function missingBefore(last: number | null, records: readonly SpooledRecord[]): number {
+  let expected = last === null ? null : last + 1;
+  let missing = 0;
+  for (const { sequence } of records) {
+    if (expected !== null && sequence > expected) missing += sequence - expected;
+    expected = Math.max(expected ?? 0, sequence + 1);
+  }
+  return missing;
 }
 
 /** What one segment file holds. */

@@ -2,13 +2,20 @@
 // Goes out: the same records in order per partition, once the log is back. Files: one directory per
 // partition, append-only segments, each write followed by fdatasync before anyone is told.
 
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import { lockDataDir, type DataDir } from '../runtime/data-dir.js';
+import { syncDirectory } from '../runtime/durable-file.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
-import { decodeSegment, type DeliveryRecord, type SpooledRecord } from './spool-record.js';
+import {
+  decodeSegment,
+  frameLength,
+  missingBefore,
+  type DeliveryRecord,
+  type SpooledRecord,
+} from './spool-record.js';
 import { SpoolPartition, type Segment } from './spool-partition.js';
 
 /** `kept`: on disk; `full`: over the bound, nothing was kept; `failed`: the disk refused. */
@@ -24,6 +31,8 @@ export interface SpoolOptions {
   readonly logger: Logger;
   /** Called for each stretch of damage found. */
   readonly onFault: () => void;
+  /** For whoever finds the directory taken. Default: `trunkline ingest`. */
+  readonly purpose?: string;
 }
 
 /** One closed segment with what could be read of it. */
@@ -52,14 +61,23 @@ export class Spool {
 
   /** Takes the directory, cuts torn tails and counts what an earlier process left. */
   static async open(options: SpoolOptions): Promise<Spool> {
-    await mkdir(options.directory, { recursive: true, mode: 0o700 });
-    const lock = await lockDataDir(options.directory, 'trunkline ingest');
-    const spool = new Spool(options, lock);
-    for (const entry of await readdir(options.directory)) {
-      const partition = /^p-(\d+)$/.exec(entry)?.[1];
-      if (partition !== undefined) await spool.#recover(Number(partition));
+    const made = await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncDirectory(dirname(options.directory));
+    const lock = await lockDataDir(options.directory, options.purpose ?? 'trunkline ingest');
+    try {
+      const spool = new Spool(options, lock);
+      for (const partition of await partitionsIn(options.directory)) {
+        await spool.#recover(partition);
+      }
+      return spool;
+    } catch (thrown) {
+      await lock.release();
+      throw thrown;
     }
-    return spool;
+  }
+
+  get maxBytes(): number {
+    return this.options.maxBytes;
   }
 
   get bytes(): number {
@@ -68,6 +86,12 @@ export class Spool {
 
   get records(): number {
     return this.partitions().reduce((sum, partition) => sum + this.backlog(partition), 0);
+  }
+
+  /** When the oldest record came, ms since 1970; null when the spool is empty. */
+  get oldestAt(): number | null {
+    const ages = [...this.#partitions.values()].flatMap(({ oldestAt }) => oldestAt ?? []);
+    return ages.length === 0 ? null : Math.min(...ages);
   }
 
   /** Partitions that have something to drain. */
@@ -82,12 +106,11 @@ export class Spool {
 
   /** Resolves when the record is on disk. Records of a partition keep the order of the calls. */
   async put(partition: number, record: DeliveryRecord): Promise<SpoolOutcome> {
-    const queue = this.#partition(partition);
-    const frame = queue.frame(record, this.options.maxBytes - this.#bytes);
-    if (frame === null) return 'full';
-    this.#bytes += frame.length;
-    const isKept = await queue.write(frame);
-    if (!isKept) this.#bytes -= frame.length;
+    const length = frameLength(record);
+    if (length > this.options.maxBytes - this.#bytes) return 'full';
+    this.#bytes += length;
+    const isKept = await this.#partition(partition).write(record);
+    if (!isKept) this.#bytes -= length;
     return isKept ? 'kept' : 'failed';
   }
 
@@ -99,7 +122,7 @@ export class Spool {
     const bytes = (await readFile(segment.path)).subarray(0, segment.bytes);
     const decoded = decodeSegment(bytes);
     if (decoded.faults.length > 0 || decoded.end < bytes.length) {
-      await this.#quarantine(partition, segment, bytes);
+      this.#reportDamage(partition, segment);
     }
     return { segment, records: decoded.records };
   }
@@ -108,7 +131,8 @@ export class Spool {
   async drop(partition: number, segment: Segment): Promise<void> {
     if (this.#partitions.get(partition)?.forget(segment) !== true) return;
     this.#bytes -= segment.bytes;
-    await rm(segment.path, { force: true });
+    if (segment.isQuarantined === true) await this.#quarantine(partition, segment);
+    else await rm(segment.path, { force: true });
   }
 
   /** Waits for writes under way and gives the directory back. */
@@ -140,15 +164,26 @@ export class Spool {
   async #recover(partition: number): Promise<void> {
     const queue = this.#partition(partition);
     const names = (await readdir(this.#directoryOf(partition))).filter((n) => n.endsWith('.seg'));
+    let last: number | null = null;
     for (const name of names.sort()) {
       const path = join(this.#directoryOf(partition), name);
       const bytes = await readFile(path);
-      const { records, end } = decodeSegment(bytes);
+      const { records, faults, end } = decodeSegment(bytes);
       if (end < bytes.length) await this.#cut({ partition, path, bytes, end });
-      const segment = { path, bytes: end, records: records.length };
+      // What is damaged is missing too, and said when it is drained.
+      if (faults.length === 0) this.#reportMissing(partition, missingBefore(last, records));
+      const segment = { path, bytes: end, records: records.length, begunAt: await begunAt(path) };
       this.#bytes += end;
-      queue.adopt(segment, records.at(-1)?.sequence ?? 0);
+      last = records.at(-1)?.sequence ?? last;
+      queue.adopt(segment, last ?? 0);
     }
+  }
+
+  #reportMissing(partition: number, records: number): void {
+    if (records === 0) return;
+    const fields = { code: 'spool_gap', partition, records };
+    this.options.logger.error(fields, 'deliveries are missing from the middle of the spool');
+    this.options.onFault();
   }
 
   /** Bytes of a write that never ended and was never acknowledged. */
@@ -157,24 +192,55 @@ export class Spool {
     const tail = bytes.subarray(end);
     const fields = { code: 'spool_torn_tail', partition, bytes: tail.length };
     this.options.logger.warn(fields, 'cut the torn end of a spool segment');
-    await this.#keepAside(`p-${partition}-torn-${Date.now()}.part`, tail);
+    // A disk that is full must not keep the process from starting: nobody waits for these bytes.
+    await this.#keepAside(`p-${partition}-torn-${Date.now()}.part`, tail).catch(() => undefined);
     await truncate(path, end);
   }
 
-  /** Damage inside what was acknowledged: the segment is kept aside for people, its rest goes on. */
-  async #quarantine(partition: number, segment: Segment, bytes: Buffer): Promise<void> {
+  /** Damage inside what was acknowledged; the whole records of the segment go on. */
+  #reportDamage(partition: number, segment: Segment): void {
     if (segment.isQuarantined === true) return;
     segment.isQuarantined = true;
-    const name = `p-${partition}-${segment.path.slice(-20)}`;
-    const fields = { code: 'spool_corrupt', partition, segment: segment.path, keptAs: name };
+    const keptAs = quarantineName(partition, segment);
+    const fields = { code: 'spool_corrupt', partition, segment: segment.path, keptAs };
     this.options.logger.error(fields, 'a spool segment is damaged: some deliveries may be lost');
     this.options.onFault();
-    await this.#keepAside(name, bytes);
+  }
+
+  /** A damaged segment is kept aside for people: moved, so that a full disk takes it too. */
+  async #quarantine(partition: number, segment: Segment): Promise<void> {
+    const directory = join(this.options.directory, quarantineDirectory);
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await rename(segment.path, join(directory, quarantineName(partition, segment)));
+    } catch {
+      await rename(segment.path, `${segment.path}.damaged`);
+    }
   }
 
   async #keepAside(name: string, bytes: Buffer): Promise<void> {
-    const directory = join(this.options.directory, 'quarantine');
+    const directory = join(this.options.directory, quarantineDirectory);
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(join(directory, name), bytes, { mode: 0o600 });
   }
+}
+
+/** Where torn ends and damaged segments are kept aside. */
+export const quarantineDirectory = 'quarantine';
+
+const quarantineName = (partition: number, { path }: Segment): string =>
+  `p-${partition}-${path.slice(-20)}`;
+
+/** Partitions that have a directory in the spool, ascending. */
+export async function partitionsIn(directory: string): Promise<number[]> {
+  return (await readdir(directory))
+    .flatMap((entry) => /^p-(\d+)$/.exec(entry)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** When a file was made; where the file system does not say, when it was last written. */
+export async function begunAt(path: string): Promise<number> {
+  const { birthtimeMs, mtimeMs } = await stat(path);
+  return birthtimeMs > 0 ? birthtimeMs : mtimeMs;
 }

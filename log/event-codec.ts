@@ -23,6 +23,8 @@ export interface Codec {
    * which costs nothing. A newer process may write with a schema that this one has not seen.
    */
   learn(values: Iterable<Buffer | null>): Promise<void> | null;
+  /** The ids it writes with. */
+  readonly schemaIds: Readonly<Record<SchemaName, number>>;
 }
 
 /** A codec with the ids of the local table; needs no service. */
@@ -44,15 +46,32 @@ export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
     ids[name] = id;
     table.set(id, schema);
   }
-  return codecOf(table, ids, async (id) => {
+  return codecOf(table, ids, fetcherOf(registry));
+}
+
+/**
+ * For a start while the registry is away: writes with the ids that it gave the same schemas before.
+ * They never change: a registry gives an id once.
+ */
+export function createKnownCodec(
+  registryUrl: string,
+  ids: Readonly<Record<SchemaName, number>>,
+): Codec {
+  const table = localTable();
+  for (const { name, schema } of readHistory()) table.set(ids[name], schema);
+  return codecOf(table, ids, fetcherOf(new SchemaRegistry({ host: registryUrl }, {})));
+}
+
+const fetcherOf =
+  (registry: SchemaRegistry): FetchSchema =>
+  async (id) => {
     const found: unknown = await registry.getSchema(id).catch((thrown: unknown) => {
       throw fetchFault(id, toError(thrown));
     });
     const schema: unknown = JSON.parse(JSON.stringify(found));
     if (typeof schema !== 'object' || schema === null) throw unknownSchema(id);
     return schema;
-  });
-}
+  };
 
 /** Processes that start together register the same schema; all but one may be told of a conflict. */
 const attempts = { most: 6, firstPauseMs: 40 } as const;
@@ -129,6 +148,7 @@ function codecOf(
     encodeFact: (fact) => facts.encode(bytesOf(fact)),
     decodeFact: (value) => ({ ...(facts.decode(value) as RecordedFact) }),
     learn: learner(table, fetchSchema),
+    schemaIds: ids,
   };
 }
 

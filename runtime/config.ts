@@ -137,6 +137,10 @@ export const configSchema = z.object({
     'least severe line that is logged',
   ),
   TRUNKLINE_SPOOL_BYTES: field(integer(256 * 1024 * 1024, 0, 2 ** 40), 'bound of the local spool'),
+  TRUNKLINE_SPOOL_DRAIN_RATE: field(
+    integer(2000, 1, 1_000_000),
+    'deliveries per second by which the spool shrinks when the log is back, beside new traffic',
+  ),
   TRUNKLINE_APPEND_TIMEOUT: field(
     duration('1s'),
     'wait for the log before spooling a delivery; Telnyx gives up after 2 s',

@@ -3,7 +3,7 @@
 
 import type { SubjectId, TenantId } from '../schemas/ids.js';
 import { TrunklineError } from './errors.js';
-import type { KeyStore, WantedSubjectKey, WrappedSubjectKey } from './keys.js';
+import type { KeyStore, WantedDayKey, WantedSubjectKey, WrappedSubjectKey } from './keys.js';
 import { postgresError } from './postgres.js';
 import type { Database } from './postgres.js';
 
@@ -14,6 +14,12 @@ interface SubjectRow {
   readonly wrapped: Buffer;
 }
 
+interface DayRow {
+  readonly tenant_id: TenantId;
+  readonly day: string;
+  readonly wrapped: Buffer | null;
+}
+
 /** Keeps wrapped keys in the tables of the `runtime` migrations. */
 export function createPostgresKeyStore(database: Database): KeyStore {
   return {
@@ -21,6 +27,7 @@ export function createPostgresKeyStore(database: Database): KeyStore {
     subjectKeys: (wanted) => reach(() => subjectKeys(database, wanted)),
     subjectKeysById: (tenant, keyIds) => reach(() => subjectKeysById(database, tenant, keyIds)),
     dayKey: (tenant, day, wrapped) => reach(() => dayKey(database, { tenant, day, wrapped })),
+    dayKeys: (wanted) => reach(() => dayKeys(database, wanted)),
   };
 }
 
@@ -75,6 +82,39 @@ async function dayKey(
     if (wanted.wrapped === null) return null;
   }
   throw lostRace('day_keys');
+}
+
+async function dayKeys(
+  database: Database,
+  wanted: readonly WantedDayKey[],
+): Promise<(Buffer | null)[]> {
+  // Sorted, so that two processes that insert the same days wait for each other in one order.
+  const sorted = [...wanted].sort((a, b) => (dayName(a) < dayName(b) ? -1 : 1));
+  const winners = new Map<string, Buffer | null>();
+  for (let attempt = 0; attempt < attempts && winners.size < sorted.length; attempt++) {
+    const open = sorted.filter((one) => !winners.has(dayName(one)));
+    const { rows } = await database.query<DayRow>(
+      `with wanted as (
+         select * from unnest($1::text[], $2::date[], $3::bytea[]) as w(tenant_id, day, wrapped)),
+       added as (
+         insert into day_keys (tenant_id, day, wrapped)
+         select w.tenant_id, w.day, w.wrapped from wanted w
+         where not exists (select from day_keys k where k.tenant_id = w.tenant_id and k.day = w.day)
+         on conflict do nothing returning tenant_id, day, wrapped)
+       select k.tenant_id, to_char(k.day, 'YYYY-MM-DD') as day, k.wrapped
+         from wanted w join day_keys k using (tenant_id, day)
+       union all select tenant_id, to_char(day, 'YYYY-MM-DD'), wrapped from added`,
+      [open.map((one) => one.tenant), open.map((one) => one.day), open.map((one) => one.wrapped)],
+    );
+    for (const { tenant_id: tenant, day, wrapped } of rows) {
+      winners.set(dayName({ tenant, day }), wrapped);
+    }
+  }
+  return wanted.map((one) => {
+    const winner = winners.get(dayName(one));
+    if (winner === undefined) throw lostRace('day_keys');
+    return winner;
+  });
 }
 
 async function subjectKeys(
@@ -143,6 +183,9 @@ async function subjectKeysById(
   );
   return new Map(rows.map((row) => [row.key_id, row.wrapped]));
 }
+
+const dayName = ({ tenant, day }: Pick<WantedDayKey, 'tenant' | 'day'>): string =>
+  `${tenant}\0${day}`;
 
 const nameOf = (tenant: TenantId, subject: SubjectId): string => `${tenant}\0${subject}`;
 

@@ -39,6 +39,15 @@ export interface KeyStore {
    * `wrapped` null nothing is inserted.
    */
   dayKey(tenant: TenantId, day: string, wrapped: Buffer | null): Promise<Buffer | null>;
+  /** As `dayKey` for many in one round trip; the winners in order. */
+  dayKeys(wanted: readonly WantedDayKey[]): Promise<readonly (Buffer | null)[]>;
+}
+
+/** A day key to be inserted if absent. */
+export interface WantedDayKey {
+  readonly tenant: TenantId;
+  readonly day: string;
+  readonly wrapped: Buffer;
 }
 
 export interface WrappedSubjectKey {
@@ -71,6 +80,11 @@ export interface KeyRing {
   sealDay(tenant: TenantId, day: string, place: string, content: Buffer): Promise<Buffer>;
   /** As `sealDay`, at once; null when the key is not at hand: then `sealDay` fetches it. */
   sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null;
+  /**
+   * Has the store make the keys of these days, if they are absent, in one round trip. One that is at
+   * hand for sealing and is not the store's gives way to the store's; answers how many there were.
+   */
+  makeDays(wanted: readonly { tenant: TenantId; day: string }[]): Promise<number>;
   /** Throws `key_missing` when the day's key was destroyed. */
   openDay(tenant: TenantId, day: string, place: string, sealed: Buffer): Promise<Buffer>;
   /** Seals a credential or another secret of the installation under the tenant key. */
@@ -86,7 +100,7 @@ interface TenantKeys {
   readonly secret: Buffer;
 }
 
-const limits = { tenants: 10_000, days: 4_000, subjects: 50_000, ids: 50_000 };
+const limits = { tenants: 10_000, days: 50_000, subjects: 50_000, ids: 50_000 };
 /** How long an opened key is believed without asking the store again (an erasure must get through). */
 const trustMs = 5 * 60_000;
 const dayMs = 86_400_000;
@@ -225,6 +239,30 @@ class StoredKeyRing implements KeyRing {
   sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null {
     const key = this.#atHand.get(`${tenant}\0${day}`);
     return key === undefined ? null : sealBytes(key, dayPlace(tenant, day, place), content);
+  }
+
+  async makeDays(wanted: readonly { tenant: TenantId; day: string }[]): Promise<number> {
+    const drafts = await Promise.all(
+      wanted.map(async ({ tenant, day }): Promise<WantedDayKey> => {
+        const { wrapDay } = await this.#tenant(tenant);
+        return { tenant, day, wrapped: wrapKey(wrapDay, tenant, day, randomBytes(keyBytes)) };
+      }),
+    );
+    const winners = await this.store.dayKeys(drafts);
+    let replaced = 0;
+    for (const [index, { tenant, day }] of wanted.entries()) {
+      const name = `${tenant}\0${day}`;
+      const held = this.#atHand.get(name);
+      const winner = winners[index] ?? null;
+      if (held === undefined || winner === null) continue;
+      const { wrapDay } = await this.#tenant(tenant);
+      const key = unwrapKey(wrapDay, tenant, day, winner);
+      if (key.equals(held)) continue;
+      replaced += 1;
+      this.#atHand.set(name, key);
+      this.#sealing.set(name, Promise.resolve(key));
+    }
+    return replaced;
   }
 
   async openDay(tenant: TenantId, day: string, place: string, sealed: Buffer): Promise<Buffer> {

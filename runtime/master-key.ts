@@ -6,6 +6,7 @@ import { link, open, readFile, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Config } from './config.js';
 import { makeDataDir } from './data-dir.js';
+import { syncDirectory } from './durable-file.js';
 import { TrunklineError } from './errors.js';
 import { keyBytes } from './seal.js';
 
@@ -83,17 +84,6 @@ async function createKeyFile(path: string): Promise<boolean> {
     throw thrown;
   } finally {
     await unlink(draft);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  // Windows opens no directory; its file system journals names by itself.
-  if (process.platform === 'win32') return;
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }
 

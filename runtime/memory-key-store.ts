@@ -44,6 +44,14 @@ export function createMemoryKeyStore(): MemoryKeyStore {
       if (wrapped !== null) days.set(name, wrapped);
       return wrapped;
     },
+    dayKeys: async (wanted) =>
+      wanted.map(({ tenant, day, wrapped }) => {
+        const name = `${tenant}\0${day}`;
+        const present = days.get(name);
+        if (present !== undefined) return present;
+        days.set(name, wrapped);
+        return wrapped;
+      }),
     destroySubject: (tenant, subject) => {
       const name = `${tenant}\0${subject}`;
       const present = subjects.get(name);

@@ -1,18 +1,20 @@
 // The registry in memory of a serving process. In: the rows of Postgres, again at every NOTIFY and on a
-// timer. Out: synchronous look-ups that go on when Postgres is away, and that end by the clock what
-// ends by itself (a rotated credential, an expired key).
+// timer, or of the snapshot on disk at a start without it. Out: synchronous look-ups that go on when
+// Postgres is away, and that end by the clock what ends by itself (a rotated credential, a key).
 
 import { createRequire } from 'node:module';
+import { setTimeout as pause } from 'node:timers/promises';
 import type pgListen from 'pg-listen';
 import type { ProviderName } from '../schemas/facts.js';
 import type { EndpointId, TenantId } from '../schemas/ids.js';
 import type { Clock } from './clock.js';
+import { EndpointProbe } from './endpoint-probe.js';
 import { toError } from './errors.js';
 import type { KeyRing } from './keys.js';
 import type { Logger } from './logger.js';
 import { postgresError } from './postgres.js';
 import type { Database } from './postgres.js';
-import type { ApiKeyRecord, Endpoint, Registry } from './registry.js';
+import type { ApiKeyRecord, Confirmation, Endpoint, Freshness, Registry } from './registry.js';
 import { credentialPlace } from './registry-store.js';
 
 export interface RegistryDeps {
@@ -26,6 +28,19 @@ export interface RegistryDeps {
   readonly defaultPublicUrl: () => string;
   /** Default 5 s. */
   readonly refreshMs?: number;
+  /** Where the rows are kept for a start without Postgres; absent: nowhere. */
+  readonly keeper?: RowsKeeper;
+  /** Begun without Postgres: what to serve until it answers, and what to do once before it is read. */
+  readonly blind?: {
+    readonly rows: RegistryRows;
+    readonly readAt: number;
+    readonly prepare: () => Promise<void>;
+  };
+}
+
+export interface RowsKeeper {
+  /** Called after every load. */
+  note(rows: RegistryRows): void;
 }
 
 interface CredentialRow {
@@ -50,6 +65,8 @@ interface Snapshot {
 }
 
 const channel = 'trunkline_registry';
+/** A provider waits for the answer about an unknown id. */
+const confirmWithinMs = 1_000;
 
 // CommonJS with a `default` export: bundlers and loaders unwrap it differently, `require` does not.
 const { default: createSubscriber } = createRequire(import.meta.url)(
@@ -57,12 +74,13 @@ const { default: createSubscriber } = createRequire(import.meta.url)(
 ) as typeof pgListen;
 
 /**
- * Loads the registry and keeps it fresh until the signal aborts. Rejects when the first load fails;
- * later failures are logged and the last snapshot goes on serving.
+ * Loads the registry and keeps it fresh until the signal aborts. Rejects when the first load fails,
+ * unless rows of a snapshot are given; later failures are logged and the last rows go on serving.
  */
 export async function openRegistry(deps: RegistryDeps, signal: AbortSignal): Promise<Registry> {
   const registry = new CachedRegistry(deps);
-  await registry.refresh();
+  if (deps.blind === undefined) await registry.refresh();
+  else await registry.serve(deps.blind.rows, deps.blind.readAt);
   registry.keepFresh(signal);
   return registry;
 }
@@ -78,8 +96,15 @@ class CachedRegistry implements Registry {
   #running: Promise<void> | null = null;
   #queued: Promise<void> | null = null;
   #isAway = false;
+  #isPrepared: boolean;
+  /** When the load began that gave what is served, ms since 1970. */
+  #readAt = 0;
+  readonly #probe: EndpointProbe;
 
-  constructor(private readonly deps: RegistryDeps) {}
+  constructor(private readonly deps: RegistryDeps) {
+    this.#isPrepared = deps.blind === undefined;
+    this.#probe = new EndpointProbe(deps.database);
+  }
 
   endpoint(id: EndpointId): Endpoint | null {
     if (this.deps.clock() >= this.#validUntil || this.#publicUrl !== this.deps.defaultPublicUrl()) {
@@ -106,6 +131,40 @@ class CachedRegistry implements Registry {
 
   tenants(): readonly TenantId[] {
     return this.#snapshot.tenants;
+  }
+
+  freshness(): Freshness {
+    return { isFresh: !this.#isAway, readAt: this.#readAt };
+  }
+
+  async confirm(id: EndpointId): Promise<Confirmation> {
+    // While Postgres is away the timer tries it often enough.
+    if (this.#isAway) return 'unknowable';
+    const timeout = new AbortController();
+    const late = pause(confirmWithinMs, 'unknowable' as const, { signal: timeout.signal });
+    const asked = this.#ask(id).catch(() => {
+      this.#refreshQuietly();
+      return 'unknowable' as const;
+    });
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      timeout.abort();
+      late.catch(() => undefined);
+    }
+  }
+
+  async #ask(id: EndpointId): Promise<Confirmation> {
+    if (!(await this.#probe.exists(id))) return 'absent';
+    await this.refresh();
+    return this.#snapshot.endpoints.has(id) ? 'present' : 'absent';
+  }
+
+  /** Takes rows that were read at `readAt`, without asking Postgres. */
+  async serve(rows: RegistryRows, readAt: number): Promise<void> {
+    await this.#take(rows);
+    this.#readAt = readAt;
+    this.#isAway = true;
   }
 
   /** A load that is under way may have read too early, so callers wait for the one after it. */
@@ -141,8 +200,12 @@ class CachedRegistry implements Registry {
         },
       },
     );
-    // A new connection may have missed a notification.
-    subscriber.events.on('connected', () => this.#refreshQuietly());
+    // A new connection may have missed a notification; one that stands only after the stop would keep
+    // the process alive.
+    subscriber.events.on('connected', () => {
+      if (signal.aborted) void subscriber.close().catch(() => undefined);
+      else this.#refreshQuietly();
+    });
     subscriber.events.on('error', () => undefined);
     subscriber.notifications.on(channel, () => this.#refreshQuietly());
     // Asked for before the connection stands, so that it is part of every reconnection.
@@ -177,10 +240,26 @@ class CachedRegistry implements Registry {
   }
 
   async #load(): Promise<void> {
-    const rows = await readRows(this.deps.database).catch((thrown: unknown) => {
+    const readAt = this.deps.clock();
+    const rows = await this.#read().catch((thrown: unknown) => {
       this.#noteFailure(toError(thrown));
       throw thrown;
     });
+    await this.#take(rows);
+    this.#readAt = readAt;
+    this.deps.keeper?.note(rows);
+    if (this.#isAway)
+      this.deps.logger.info({ code: 'registry_fresh' }, 'the registry is fresh again');
+    this.#isAway = false;
+  }
+
+  async #read(): Promise<RegistryRows> {
+    if (!this.#isPrepared) await this.deps.blind?.prepare();
+    this.#isPrepared = true;
+    return readRows(this.deps.database);
+  }
+
+  async #take(rows: RegistryRows): Promise<void> {
     const opened = new Map<string, Readonly<Record<string, string>>>();
     const endpoints = new Map<EndpointId, EndpointSource>();
     for (const row of rows.endpoints) {
@@ -193,9 +272,6 @@ class CachedRegistry implements Registry {
       apiKeys: new Map(rows.apiKeys.map((key) => [key.id, key])),
     };
     this.#resetViews();
-    if (this.#isAway)
-      this.deps.logger.info({ code: 'registry_fresh' }, 'the registry is fresh again');
-    this.#isAway = false;
   }
 
   async #openAll(
@@ -266,7 +342,8 @@ interface EndpointRow {
   readonly credentials: readonly CredentialRow[];
 }
 
-interface Rows {
+/** What the registry holds, secrets sealed. */
+export interface RegistryRows {
   readonly tenants: readonly TenantId[];
   readonly endpoints: readonly EndpointRow[];
   readonly apiKeys: readonly ApiKeyRecord[];
@@ -293,9 +370,9 @@ const everything = `
      from api_keys where revoked_at is null and (expires_at is null or expires_at > now()))
      as "apiKeys"`;
 
-async function readRows(database: Database): Promise<Rows> {
+async function readRows(database: Database): Promise<RegistryRows> {
   try {
-    const { rows } = await database.query<Rows>(everything);
+    const { rows } = await database.query<RegistryRows>(everything);
     return rows[0] ?? { tenants: [], endpoints: [], apiKeys: [] };
   } catch (thrown) {
     throw postgresError(thrown);

@@ -50,6 +50,23 @@ export interface Registry {
   tenants(): readonly TenantId[];
   /** Resolves when the snapshot holds everything committed before the call. */
   refresh(): Promise<void>;
+  /**
+   * Asks Postgres, within a deadline, about an id that the snapshot does not hold: `absent` is said
+   * only of what was not there after the question. Under a flood one statement asks for all who wait.
+   */
+  confirm(id: EndpointId): Promise<Confirmation>;
+  /** How old what is served may be. */
+  freshness(): Freshness;
+}
+
+/** `unknowable`: Postgres does not answer, so the id may have been added since it was last read. */
+export type Confirmation = 'present' | 'absent' | 'unknowable';
+
+export interface Freshness {
+  /** True while Postgres answers; false: the last snapshot goes on serving. */
+  readonly isFresh: boolean;
+  /** When the served snapshot was read from Postgres, ms since 1970. */
+  readonly readAt: number;
 }
 
 /** True for a base that is an endpoint's whole public URL but the query, because it has a path. */

@@ -3,7 +3,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-import type { Health } from './health.js';
+import type { Health, HealthStatus } from './health.js';
 import { problem, type HttpRequest, type HttpResponse } from './http.js';
 import type { Metrics } from './metrics.js';
 
@@ -11,6 +11,8 @@ import type { Metrics } from './metrics.js';
 export interface ReadyCheck {
   readonly name: string;
   readonly ok: boolean;
+  /** `degraded` holds, but somebody should look. */
+  readonly status?: HealthStatus;
   /** For operators; no personal data, no secret. */
   readonly detail?: string;
 }
@@ -37,6 +39,7 @@ export async function readyChecks(health: Health): Promise<readonly ReadyCheck[]
   return checks.map(({ name, status, detail }) => ({
     name,
     ok: status !== 'failed',
+    status,
     ...(detail === undefined ? {} : { detail }),
   }));
 }

@@ -65,7 +65,14 @@ export function systemRoutes(deps: SystemDeps): readonly Route[] {
 
 const readySchema = z.object({
   status: z.enum(['ready', 'not ready']),
-  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      ok: z.boolean(),
+      status: z.enum(['ok', 'degraded', 'failed']).optional(),
+      detail: z.string().optional(),
+    }),
+  ),
 });
 
 /**

@@ -81,6 +81,12 @@ export class TestRegistry implements Registry {
   refresh(): Promise<void> {
     return Promise.resolve();
   }
+  confirm(): Promise<'absent'> {
+    return Promise.resolve('absent');
+  }
+  freshness() {
+    return { isFresh: true, readAt: 0 };
+  }
 }
 
 /** The tenant's events as the log has them, in order: what every view must come to. */

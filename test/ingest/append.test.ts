@@ -6,6 +6,7 @@ import { Registry as PromRegistry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { Appends } from '../../ingest/append.js';
+import { DrainRate } from '../../ingest/drain-rate.js';
 import { IngestMetrics } from '../../ingest/metrics.js';
 import { Spool } from '../../ingest/spool.js';
 import { createMemoryLog, MemoryStore, type MemorySchedule } from '../../log/memory.js';
@@ -51,7 +52,14 @@ class Weather {
   }
 }
 
-async function start(weather: Weather, options: { timeoutMs?: number; maxBytes?: number } = {}) {
+interface StartOptions {
+  readonly timeoutMs?: number;
+  readonly maxBytes?: number;
+  readonly drainRate?: number;
+  readonly isLogAway?: () => boolean;
+}
+
+async function start(weather: Weather, options: StartOptions = {}) {
   const { logger, lines: written } = recordingLogger();
   lines = written;
   const spool = await Spool.open({
@@ -63,7 +71,9 @@ async function start(weather: Weather, options: { timeoutMs?: number; maxBytes?:
   });
   const metrics = new IngestMetrics(new PromRegistry());
   const log = createMemoryLog(store, weather.schedule);
-  const appends = new Appends({ log, spool, timeoutMs: options.timeoutMs ?? 60, metrics, logger });
+  const { timeoutMs = 60, drainRate = 100_000, isLogAway = () => false } = options;
+  const rate = new DrainRate(drainRate);
+  const appends = new Appends({ log, spool, timeoutMs, metrics, logger, rate, isLogAway });
   opened.push({ appends, spool });
   return { appends, spool };
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { decodeSegment, encodeFrame } from '../../ingest/spool-record.js';
+import { decodeSegment, encodeFrames } from '../../ingest/spool-record.js';
 import { Spool, type SpoolOptions } from '../../ingest/spool.js';
 import { record, recordingLogger, type LogLine } from './fixtures.js';
 
@@ -63,8 +63,7 @@ test('any records come back as they were, framed one behind the other', () => {
   });
   fc.assert(
     fc.property(fc.array(anyRecord), (records) => {
-      const frames = records.map((one, i) => encodeFrame(i + 1, 3, one));
-      const decoded = decodeSegment(Buffer.concat(frames));
+      const decoded = decodeSegment(encodeFrames(1, 3, records));
       expect(decoded.faults).toEqual([]);
       expect(decoded.records).toEqual(
         records.map((one, i) => ({ ...one, sequence: i + 1, partition: 3 })),
@@ -74,7 +73,7 @@ test('any records come back as they were, framed one behind the other', () => {
 });
 
 test('a segment cut at any byte gives every whole record before the cut and no fault', () => {
-  const frames = ['one', 'two', 'three'].map((value, i) => encodeFrame(i + 1, 0, record(value)));
+  const frames = ['one', 'two', 'three'].map((value, i) => encodeFrames(i + 1, 0, [record(value)]));
   const bytes = Buffer.concat(frames);
   for (let cut = 0; cut <= bytes.length; cut += 1) {
     const { records, faults: found, end } = decodeSegment(bytes.subarray(0, cut));
@@ -91,7 +90,7 @@ test('a segment cut at any byte gives every whole record before the cut and no f
 });
 
 test('one flipped byte anywhere loses at most the record it is in, and is seen', () => {
-  const frames = ['one', 'two', 'three'].map((value, i) => encodeFrame(i + 1, 0, record(value)));
+  const frames = ['one', 'two', 'three'].map((value, i) => encodeFrames(i + 1, 0, [record(value)]));
   const bytes = Buffer.concat(frames);
   for (let at = 0; at < bytes.length; at += 1) {
     const damaged = Buffer.from(bytes);
@@ -160,7 +159,7 @@ test('a torn tail is cut on restart, said, and what stands before it is kept', a
   await spool.close();
   const path = segmentsOf(0)[0] ?? '';
   const length = statSync(path).size;
-  appendFileSync(path, encodeFrame(2, 0, record('torn')).subarray(0, 30));
+  appendFileSync(path, encodeFrames(2, 0, [record('torn')]).subarray(0, 30));
 
   const again = await open();
   expect(codes()).toEqual(['spool_torn_tail']);

@@ -11,7 +11,9 @@ import { createLocalCodec, type Codec } from '../../log/event-codec.js';
 import type { EventLog } from '../../log/event-log.js';
 import { createMemoryLog, MemoryStore } from '../../log/memory.js';
 import type { Clock } from '../../runtime/clock.js';
+import { createHealth } from '../../runtime/health.js';
 import { createHttpServer } from '../../runtime/http.js';
+import { createShelvedKeyStore, KeyShelf } from '../../runtime/key-shelf.js';
 import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime/keys.js';
 import { createMetrics, type Metrics } from '../../runtime/metrics.js';
 import type { Endpoint, Registry } from '../../runtime/registry.js';
@@ -65,10 +67,14 @@ export function registryOf(list: readonly Endpoint[]): Registry {
     apiKey: () => null,
     tenants: () => [...new Set(list.map((one) => one.tenant))],
     refresh: () => Promise.resolve(),
+    confirm: () => Promise.resolve('absent'),
+    freshness: () => ({ isFresh: true, readAt: Date.now() }),
   };
 }
 
 export interface StationOptions {
+  /** In place of one that holds `endpoints`. */
+  readonly registry?: Registry;
   readonly endpoints?: readonly Endpoint[];
   readonly log?: EventLog;
   readonly keyRing?: KeyRing;
@@ -96,13 +102,16 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
   const { logger, lines } = recordingLogger();
   const metrics = createMetrics();
   const codec: Codec = createLocalCodec();
-  const keyRing = options.keyRing ?? createKeyRing(Buffer.alloc(32, 7), createMemoryKeyStore());
+  const shelf = new KeyShelf();
+  const keyStore = createShelvedKeyStore(createMemoryKeyStore(), shelf);
+  const keyRing = options.keyRing ?? createKeyRing(Buffer.alloc(32, 7), keyStore);
   const httpServer = await createHttpServer({ trustedProxies: ['127.0.0.1'], logger });
   const dataDirectory = options.dataDirectory ?? mkdtempSync(join(tmpdir(), 'ingest-'));
   const stopping = new AbortController();
   const settings: IngestSettings = {
     dataDirectory,
     spoolBytes: 50_000_000,
+    spoolDrainRate: 10_000,
     appendTimeoutMs: 500,
     rates: testRates,
     sharing: null,
@@ -114,8 +123,9 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     running = runIngest(
       {
         httpServer,
-        registry: registryOf(options.endpoints ?? endpoints()),
-        keyRing,
+        registry: options.registry ?? registryOf(options.endpoints ?? endpoints()),
+        ...{ keyRing, shelf, health: createHealth() },
+        logState: () => ({ kind: 'open' }),
         log: options.log ?? createMemoryLog(store),
         codec,
         logger,

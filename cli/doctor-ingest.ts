@@ -1,0 +1,85 @@
+// Command line: what `trunkline doctor` says of ingest: the instance that listens here, its snapshot of
+// the registry, its spool. In: the configuration. Out: findings; nothing is changed.
+
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { surveySpool } from '../ingest/spool-survey.js';
+import { utcDay } from '../ingest/record.js';
+import type { Config } from '../runtime/config.js';
+import { toError } from '../runtime/errors.js';
+import { loadMasterKey } from '../runtime/master-key.js';
+import { readSnapshot, snapshotPath, summarise } from '../runtime/registry-snapshot.js';
+import type { ReadyCheck } from '../runtime/system-answers.js';
+import type { Finding } from './doctor.js';
+
+/** What the instance on the configured port says of itself, its clock among it. */
+export async function running(config: Config): Promise<Finding> {
+  const what = 'instance';
+  const host = config.TRUNKLINE_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUNKLINE_HOST;
+  const url = `http://${host}:${config.TRUNKLINE_PORT}/health/ready`;
+  const checks = await readyChecksAt(url);
+  if (checks === null) return { what, state: 'ok', detail: 'none listens on this port' };
+  const poor = checks.filter(({ ok, status }) => !ok || status === 'degraded');
+  if (poor.length === 0) return { what, state: 'ok', detail: 'listens here, all checks hold' };
+  const detail = poor.map(({ name, detail: why = 'failed' }) => `${name}: ${why}`).join('; ');
+  return { what, state: 'warn', detail };
+}
+
+async function readyChecksAt(url: string): Promise<readonly ReadyCheck[] | null> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(3_000) });
+    const body = (await answer.json()) as { readonly checks?: readonly ReadyCheck[] };
+    return body.checks ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether ingest could start without PostgreSQL. */
+export async function snapshot(config: Config): Promise<Finding> {
+  const what = 'snapshot';
+  if (config.DATABASE_URL === undefined) {
+    return { what, state: 'ok', detail: 'not needed (PostgreSQL is embedded)' };
+  }
+  const path = snapshotPath(config.TRUNKLINE_DATA);
+  if ((await stat(path).catch(() => null)) === null) {
+    return { what, state: 'ok', detail: `none yet: ingest makes ${path} while PostgreSQL answers` };
+  }
+  try {
+    const { key } = await loadMasterKey(config);
+    const kept = await readSnapshot(config.TRUNKLINE_DATA, key);
+    if (kept === null) return { what, state: 'ok', detail: 'none yet' };
+    const { endpoints, readAt, sealableUntil } = summarise(kept, utcDay(Date.now()));
+    const many = `${endpoints} endpoint${endpoints === 1 ? '' : 's'}`;
+    const of = `${many} as of ${new Date(readAt).toISOString().slice(0, 19)}Z`;
+    if (sealableUntil === null) {
+      const detail = `${of}, too old to seal with: ingest needs PostgreSQL to start`;
+      return { what, state: 'warn', detail };
+    }
+    const detail =
+      `${of}, keys until ${sealableUntil}: \`serve --roles ingest\` ` +
+      'starts from it when PostgreSQL does not answer';
+    return { what, state: 'ok', detail };
+  } catch (thrown) {
+    return { what, state: 'warn', detail: toError(thrown).message };
+  }
+}
+
+/** What waits on this disk. */
+export async function spool(config: Config): Promise<Finding> {
+  const what = 'spool';
+  const survey = await surveySpool(join(config.TRUNKLINE_DATA, 'spool'));
+  const { records, bytes, faults, holder } = survey;
+  const damage = faults.filter(({ kind }) => kind !== 'torn').length;
+  if (damage > 0) {
+    return { what, state: 'warn', detail: 'damaged: see `trunkline spool verify`' };
+  }
+  if (records === 0) return { what, state: 'ok', detail: 'empty' };
+  const waiting = `${records} deliveries (${bytes} bytes) wait for the log`;
+  const detail =
+    holder === null
+      ? `${waiting}: start ingest, or run \`trunkline spool drain\``
+      : `${waiting}; \`${holder.purpose}\` (pid ${holder.pid}) appends them`;
+  return { what, state: holder === null ? 'warn' : 'ok', detail };
+}
