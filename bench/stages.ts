@@ -45,6 +45,8 @@ const registry: Registry = {
   apiKey: () => null,
   tenants: () => [endpoint.tenant],
   refresh: () => Promise.resolve(),
+  confirm: () => Promise.resolve('absent'),
+  freshness: () => ({ isFresh: true, readAt: 0 }),
 };
 const path = `/v1/webhooks/${endpoint.id}`;
 const target = { path, publicUrl: publicBaseUrl + path, authToken };
