@@ -3,6 +3,7 @@
 import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { SimulatedProvider } from './activity.js';
+import { simulatedPlivo } from './plivo-scenarios.js';
 import { simulatedTelnyx } from './telnyx-scenarios.js';
 import { simulatedTwilio } from './twilio-scenarios.js';
 import { simulatedVonage } from './vonage-scenarios.js';
@@ -12,6 +13,7 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedTwilio, //
   simulatedTelnyx,
   simulatedVonage,
+  simulatedPlivo,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

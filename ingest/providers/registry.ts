@@ -6,6 +6,7 @@ import type { ProviderName } from '../../schemas/facts.js';
 import type { MappedDelivery, VerifiedDelivery } from '../../schemas/stages.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
 import type { Acknowledgement, Provider } from './provider.js';
+import { plivo } from './plivo.js';
 import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
 import { vonage } from './vonage.js';
@@ -15,6 +16,7 @@ const all: readonly Provider[] = [
   twilio, //
   telnyx,
   vonage,
+  plivo,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

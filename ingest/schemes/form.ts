@@ -121,23 +121,36 @@ export function parseQuery(url: string): Form {
   return parse(Buffer.from(query, 'utf8').toString('latin1'));
 }
 
+/**
+ * Fields of one name among those that are signed: equal ones once and sorted by value (Twilio), all of them
+ * sorted by value (Plivo), or all of them as they came (SignalWire).
+ */
+export type Repeats = 'once' | 'sorted' | 'as_received';
+
+const byName = (a: FormField, b: FormField): number =>
+  a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
+
 const byNameThenValue = (a: FormField, b: FormField): number => {
   if (a.name !== b.name) return a.name < b.name ? -1 : 1;
   if (a.value !== b.value) return a.value < b.value ? -1 : 1;
   return 0;
 };
 
+/** The fields by name, in UTF-16 code units, and those of one name as `repeats` says. */
+export const sortedFields = ({ fields }: Form, repeats: Repeats): readonly FormField[] =>
+  [...fields].sort(repeats === 'as_received' ? byName : byNameThenValue);
+
 /**
- * What Twilio appends to the URL before it signs: name and value of each field, sorted by UTF-16 code
- * unit, equal fields once, without delimiters (twilio@6.2.0 `toFormUrlEncodedParam`). As latin1.
+ * What Twilio and its kin append to the URL before they sign: name and value of each field, sorted by
+ * UTF-16 code unit, without delimiters (twilio@6.2.0 `toFormUrlEncodedParam`). As latin1.
  */
-export function signedFields(form: Form): string {
-  const sorted = [...form.fields].sort(byNameThenValue);
+export function signedFields(form: Form, repeats: Repeats = 'once'): string {
+  const sorted = sortedFields(form, repeats);
   let text = '';
   let before: FormField | null = null;
   for (const entry of sorted) {
     const isRepeated = before?.name === entry.name && before.signedBytes === entry.signedBytes;
-    if (!isRepeated) text += entry.signedBytes;
+    if (!isRepeated || repeats !== 'once') text += entry.signedBytes;
     before = entry;
   }
   return text;
@@ -148,12 +161,12 @@ export function signedFields(form: Form): string {
  * SDK does; null where every byte is UTF-8 and nothing differs. The values that are mapped are those
  * texts, so two bodies that share such a signature mean the same.
  */
-export function signedTexts(form: Form): string | null {
+export function signedTexts(form: Form, repeats: Repeats = 'once'): string | null {
   const isReplaced = ({ name, value }: FormField) => `${name}${value}`.includes('\ufffd');
   if (!form.fields.some(isReplaced)) return null;
   const fields = form.fields.map((one) => {
     const signedBytes = Buffer.from(one.name + one.value, 'utf8').toString('latin1');
     return { ...one, signedBytes };
   });
-  return signedFields({ ...form, fields });
+  return signedFields({ ...form, fields }, repeats);
 }

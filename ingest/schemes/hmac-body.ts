@@ -1,7 +1,8 @@
 // Ingest, verification scheme of CallRail and Bland: one HMAC over the raw body in one header, and nothing
 // else signed: no URL, no time. Replays are the dedupe's business.
 
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { hmacKeyOf } from '../../runtime/hmac.js';
 import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 
 export interface HmacBodyRules {
@@ -19,7 +20,7 @@ const shapes = {
 
 /** The signature of a body as the header holds it. `secret` is a text: it is not decoded. */
 export function signHmacBody(body: Buffer, rules: HmacBodyRules, secret: string): string {
-  return createHmac(rules.algorithm, secret).update(body).digest(rules.encoding);
+  return hmacKeyOf(rules.algorithm, secret).sign([body], rules.encoding);
 }
 
 /** Verifies a POST. A GET carries its content where nothing signs it: refused. */

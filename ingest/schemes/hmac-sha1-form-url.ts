@@ -1,9 +1,9 @@
-// Ingest, verification scheme of Twilio's form and GET requests: base64(HMAC-SHA1(secret, URL followed
+// Ingest, verification scheme of form and GET requests of Twilio and SignalWire: base64(HMAC-SHA1(secret, URL followed
 // by the sorted fields of the body)). Nothing signs a time: replays are the dedupe's business.
 
 import { timingSafeEqual } from 'node:crypto';
 import { hmacKeyOf } from '../../runtime/hmac.js';
-import { maxFields, parseForm, signedFields, signedTexts } from './form.js';
+import { maxFields, parseForm, signedFields, signedTexts, type Repeats } from './form.js';
 import { accepted, refuse, signatureHeader, type SignedRequest, type Verdict } from './scheme.js';
 import { likeliestUrl, signedUrls } from './signed-url.js';
 
@@ -42,15 +42,20 @@ export function verifyUrl(
 }
 
 /** Verifies a form POST, or a GET whose URL carries everything. A GET with a body is refused. */
-export function verifyFormUrl(request: SignedRequest, header: string, secret: string): Verdict {
+export function verifyFormUrl(
+  request: SignedRequest,
+  header: string,
+  secret: string,
+  repeats: Repeats = 'once',
+): Verdict {
   if (request.method === 'GET') {
     if (request.body.length > 0) return refuse('body_not_signed');
     return verifyUrl(request, header, secret, '');
   }
   const form = parseForm(request.body);
   if (form.fields.length > maxFields) return refuse('form_too_wide');
-  const verdict = verifyUrl(request, header, secret, signedFields(form));
+  const verdict = verifyUrl(request, header, secret, signedFields(form, repeats));
   if (verdict.ok || verdict.code !== 'signature_mismatch') return verdict;
-  const texts = signedTexts(form);
+  const texts = signedTexts(form, repeats);
   return texts === null ? verdict : verifyUrl(request, header, secret, texts);
 }

@@ -2,7 +2,8 @@
 // claims is the SHA-256 of the body. Synchronous and small: no algorithm but HS256 is known here, so none
 // can be talked into another.
 
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
+import { hmacKeyOf } from '../../runtime/hmac.js';
 import { refuse, signatureHeader, type Refusal, type SignedRequest } from './scheme.js';
 
 /** How far a claim of time may lie from our clock, in seconds, inclusive. */
@@ -35,7 +36,7 @@ interface Token {
   /** What is signed: header and claims as they were sent, with their dot. */
   readonly signed: string;
   readonly claims: string;
-  readonly signature: Buffer;
+  readonly signature: string;
 }
 
 const bearer = /^Bearer +/i;
@@ -82,8 +83,8 @@ function readToken(text: string): Token | Refusal {
   const isKnown = isHs256(text.slice(0, first));
   if (isKnown !== true)
     return refuse(isKnown === null ? 'signature_malformed' : 'algorithm_refused');
-  const signature = strictBase64Url(text.slice(last + 1));
-  if (signature?.length !== 32) return refuse('signature_malformed');
+  const signature = text.slice(last + 1);
+  if (strictBase64Url(signature)?.length !== 32) return refuse('signature_malformed');
   return { signed: text.slice(0, last), claims: text.slice(first + 1, last), signature };
 }
 
@@ -123,6 +124,10 @@ function digestOf(bytes: Buffer | string, { encoding }: JwtRules['digest']): str
   return hash('sha256', bytes, encoding);
 }
 
+/** Of header and claims, which are ASCII here: base64url and a dot. */
+const signatureOf = (signed: string, secret: string): string =>
+  hmacKeyOf('sha256', secret).sign([signed], 'base64url');
+
 function isSame(given: string, expected: string): boolean {
   const [a, b] = [Buffer.from(given, 'utf8'), Buffer.from(expected, 'utf8')];
   return a.length === b.length && timingSafeEqual(a, b);
@@ -156,8 +161,9 @@ export function verifyJwtBodyDigest(
   if (typeof text !== 'string') return text;
   const token = readToken(text);
   if ('ok' in token) return token;
-  const expected = createHmac('sha256', secret).update(token.signed, 'latin1').digest();
-  if (!timingSafeEqual(expected, token.signature)) return refuse('signature_mismatch');
+  if (!isSame(token.signature, signatureOf(token.signed, secret))) {
+    return refuse('signature_mismatch');
+  }
   const claims = objectOf(token.claims);
   if (claims === null) return refuse('signature_malformed');
   if (claims.iss !== issuer) return refuse('issuer_mismatch');
@@ -188,6 +194,6 @@ export function signJwtBodyDigest(
 ): string {
   const digest = body === null ? {} : { [rules.digest.claim]: digestOf(body, rules.digest) };
   const signed = `${encoded({ alg: 'HS256', typ: 'JWT' })}.${encoded({ ...claims, ...digest })}`;
-  const signature = createHmac('sha256', secret).update(signed, 'latin1').digest('base64url');
-  return `${rules.form === 'bearer' ? 'Bearer ' : ''}${signed}.${signature}`;
+  const token = `${signed}.${signatureOf(signed, secret)}`;
+  return rules.form === 'bearer' ? `Bearer ${token}` : token;
 }

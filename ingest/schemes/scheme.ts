@@ -27,6 +27,7 @@ const refusalCodes = {
   form_too_wide: 'more form fields than this provider sends',
   body_not_signed: 'nothing in this request binds its body to the signature',
   body_digest_mismatch: 'the body is not the one whose digest was signed',
+  nonce_missing: 'the header of the nonce, which is signed too, is missing or empty',
   message_id_missing: 'the header of the message id, which is signed too, is missing or empty',
   account_mismatch: 'signed, but by another account than the one configured',
   timestamp_missing: 'the signed time is missing or empty',

@@ -114,6 +114,19 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
       [`vonage-event-${end}`],
     ]),
   ),
+  'an outbound Plivo call to a machine': [
+    'plivo-1-ring',
+    'plivo-2-answer',
+    'plivo-3-machine',
+    'plivo-4-hangup',
+    'plivo-recording',
+  ],
+  ...Object.fromEntries(
+    ['busy', 'failed', 'no-answer'].map((end) => [
+      `an outbound Plivo call: ${end}`,
+      [`plivo-hangup-${end}`],
+    ]),
+  ),
 };
 
 /** What an `_expected.failureReason` may be called here. */
