@@ -71,6 +71,7 @@ export async function closedLoop(
 export interface Pace {
   readonly rate: number;
   readonly onSend: (index: number, intendedMs: number) => void;
+  readonly onAnswer?: (index: number) => void;
 }
 
 /** Sends request i at `begin + i / rate`, whatever the answers do; resolves when all are answered. */
@@ -84,11 +85,12 @@ export async function openLoop(
   const all = [...idle];
   const begin = performance.now() + 20;
   const statuses: Promise<number>[] = [];
-  const send = async (bytes: Buffer): Promise<number> => {
+  const send = async (bytes: Buffer, index: number): Promise<number> => {
     const connection = idle.pop() ?? (await open(port));
     const answered = new Promise<number>((done) => connection.waiting.push(done));
     connection.socket.write(bytes);
     const status = await answered;
+    options.onAnswer?.(index);
     idle.push(connection);
     return status;
   };
@@ -100,7 +102,7 @@ export async function openLoop(
         const intended = begin + (next * 1000) / options.rate;
         if (intended > now) break;
         options.onSend(next, intended);
-        statuses.push(send(bytes));
+        statuses.push(send(bytes, next));
         next += 1;
       }
       if (next < requests.length) setTimeout(turn, 1);

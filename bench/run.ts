@@ -6,6 +6,7 @@ import { loadavg } from 'node:os';
 import { measureFanOut } from './fan-out.js';
 import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
+import { measureLimits } from './limits.js';
 import { measureMemory } from './memory.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
@@ -20,6 +21,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [5], measure: measureLatency },
   { benches: [6], measure: measureMemory },
   { benches: [11], measure: measureStages },
+  { benches: [12], measure: measureLimits },
 ];
 
 interface Scenario {

@@ -62,8 +62,9 @@ export function newSite(
       TRUNKLINE_DATA: data,
       TRUNKLINE_MASTER_KEY: masterKey.toString('base64'),
       TRUNKLINE_LOG_LEVEL: 'warn',
-      // One sender on one address stands for a provider's many.
+      // One endpoint stands for a provider's many.
       TRUNKLINE_ENDPOINT_RATE: '1000000',
+      TRUNKLINE_TENANT_RATE: '1000000',
       TRUNKLINE_ADDRESS_RATE: '1000000',
     },
   };

@@ -46,7 +46,8 @@ interface Question {
 /** The questions of one turn of the event loop: one write, one deadline. */
 interface Turn {
   readonly questions: Question[];
-  readonly sentAt: number;
+  /** The questions leave at the end of the turn: what it takes until then is not Redis's fault. */
+  sentAt: number;
   open: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -144,10 +145,9 @@ export class SharedLimits {
     this.#turn = turn;
     setImmediate(() => {
       this.#turn = null;
+      turn.sentAt = performance.now();
+      if (turn.open > 0) turn.timer = afterReading(this.#deadlineMs, () => this.#late(turn));
     });
-    // When our own event loop was late, the answer may lie in the socket: it is read before `setImmediate`.
-    const isLate = (): void => void setImmediate(() => this.#late(turn));
-    turn.timer = setTimeout(isLate, this.#deadlineMs);
     return turn;
   }
 
@@ -244,8 +244,12 @@ function readAnswer(reply: unknown): SharedAnswer | null {
   return { ok: ok === 1, used };
 }
 
-/** Null after `ms`, and after what the socket holds by then was read. */
+/** Calls after `ms` and once the socket was read: when our event loop is late the answer may lie there. */
+const afterReading = (ms: number, call: () => void): NodeJS.Timeout =>
+  setTimeout(() => setImmediate(call), ms);
+
+/** Null `ms` after the end of this turn. */
 const late = (ms: number): Promise<null> =>
   new Promise((resolve) => {
-    setTimeout(() => setImmediate(() => resolve(null)), ms);
+    setImmediate(() => afterReading(ms, () => resolve(null)));
   });

@@ -55,6 +55,8 @@ export interface Sharing {
   readonly prefix: string;
   /** Names client addresses in keys; the same on all nodes. */
   readonly addressKey: Buffer;
+  /** How long a delivery waits for Redis; 50 when absent. */
+  readonly deadlineMs?: number;
   readonly onReport?: (report: SharingReport) => void;
 }
 
@@ -138,8 +140,8 @@ async function openLimits(
   const watch = new LimitMetrics(metrics, logger, sharing?.onReport);
   const onDecision = watch.decided.bind(watch);
   if (sharing === null) return { limits: new Limits({ rates, onDecision }), sharing: done };
-  const { redisUrl, prefix, addressKey } = sharing;
-  const shared = new SharedLimits({ redis: openRedis(redisUrl, logger), prefix, watch });
+  const { redisUrl, addressKey } = sharing;
+  const shared = new SharedLimits({ ...sharing, redis: openRedis(redisUrl, logger), watch });
   watch.watchNodes(() => shared.nodes);
   const watching = shared.run(signal);
   // The first deliveries are counted together too; a Redis that is away holds nobody up for long.

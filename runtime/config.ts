@@ -150,7 +150,7 @@ export const configSchema = z.object({
     'deliveries per second per endpoint; an endpoint may have its own (`endpoint add --rate`)',
   ),
   TRUNKLINE_TENANT_RATE: field(
-    integer(10_000, 1, 1_000_000),
+    integer(20_000, 1, 1_000_000),
     'deliveries per second per tenant, over all its endpoints',
   ),
   TRUNKLINE_CREDENTIAL_RATE: field(

@@ -44,8 +44,14 @@ interface Node {
   readonly seen: string[];
 }
 
+/** However busy the machine is: what is late would be decided alone. */
+const patient = 20_000;
+
 /** A node of the installation `prefix`. */
-async function node(prefix: string, change: Partial<Rates> = {}): Promise<Node> {
+async function node(
+  prefix: string,
+  change: Partial<Rates> & { readonly deadlineMs?: number } = {},
+): Promise<Node> {
   const seen: string[] = [];
   const watch = {
     together: (nodes: number) => seen.push(`together ${nodes}`),
@@ -53,7 +59,8 @@ async function node(prefix: string, change: Partial<Rates> = {}): Promise<Node> 
     answered: () => undefined,
   };
   const redis = openRedis(server.url, silentLogger);
-  const shared = new SharedLimits({ redis, prefix, watch, everyMs: 200 });
+  const { deadlineMs = patient, ...rates } = change;
+  const shared = new SharedLimits({ redis, prefix, watch, everyMs: 200, deadlineMs });
   const stop = new AbortController();
   const running = shared.run(stop.signal);
   ends.push(async () => {
@@ -64,7 +71,7 @@ async function node(prefix: string, change: Partial<Rates> = {}): Promise<Node> 
   expect(shared.isOn).toBe(true);
   const by: DecidedBy[] = [];
   const limits = new Limits({
-    rates: { endpoint: 1000, tenant: 10_000, credential: 0, address: 5, ...change },
+    rates: { endpoint: 1000, tenant: 10_000, credential: 0, address: 5, ...rates },
     shared: { limits: shared, addressKey: Buffer.alloc(32, 1) },
     onDecision: (one) => by.push(one),
   });
@@ -221,6 +228,8 @@ test('what was written under another clock, or is no number, is cut to a burst',
   expect(await takeOf(a, other)).toMatchObject({ refusedBy: null });
 });
 
+const senders = 8;
+
 /** Takes without a pause until told to end; how long each waited, in ms. */
 function load(one: Node, of: Endpoint) {
   const waits: number[] = [];
@@ -233,7 +242,7 @@ function load(one: Node, of: Endpoint) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
-  const all = Promise.all(Array.from({ length: 8 }, run));
+  const all = Promise.all(Array.from({ length: senders }, run));
   return {
     waits,
     end: async () => {
@@ -243,8 +252,11 @@ function load(one: Node, of: Endpoint) {
   };
 }
 
+// Deadlines longer than the product's, so that a busy machine does not look like a Redis that is away.
+
 test('killed under load: decisions go on alone within the deadline, and together again once it is back', async () => {
-  const a = await node(fresh());
+  const deadlineMs = 1_000;
+  const a = await node(fresh(), { deadlineMs });
   const { waits, end } = load(a, endpoint({ ratePerSecond: 1_000_000 }));
   await until('some decisions', () => a.by.length > 500);
   await server.kill();
@@ -256,26 +268,25 @@ test('killed under load: decisions go on alone within the deadline, and together
   const back = a.by.length;
   await until('decisions together', () => a.by.slice(back).includes('together'));
   await end();
-  // The deadline, and what a busy machine adds.
-  expect(Math.max(...waits)).toBeLessThan(50 + 200);
-  expect(waits.filter((ms) => ms > 50).length).toBeLessThanOrEqual(2 * 8);
+  expect(Math.max(...waits)).toBeLessThan(deadlineMs);
   expect(a.seen).toMatchObject(['together 1', expect.stringMatching(/^alone/), 'together 1']);
 });
 
 test('a Redis that hangs costs the deadline for what is on its way, and then nothing', async () => {
-  const a = await node(fresh());
+  const deadlineMs = 300;
+  const a = await node(fresh(), { deadlineMs });
   const { waits, end } = load(a, endpoint({ ratePerSecond: 1_000_000 }));
   await until('some decisions', () => a.by.length > 500);
   const asking = new Redis(server.url);
-  await asking.call('CLIENT', 'PAUSE', '1500', 'ALL');
+  await asking.call('CLIENT', 'PAUSE', '2000', 'ALL');
   await until('alone', () => !a.shared.isOn);
   const away = a.by.length;
   await until('decisions go on', () => a.by.length > away + 2_000);
-  expect(a.by.slice(away).filter((by) => by !== 'away').length).toBeLessThanOrEqual(8);
+  expect(new Set(a.by.slice(away + senders))).toEqual(new Set(['away']));
   await until('together again', () => a.shared.isOn);
   await end();
   asking.disconnect();
-  expect(a.by.filter((by) => by === 'late').length).toBeLessThanOrEqual(8);
-  expect(waits.filter((ms) => ms > 45).length).toBeLessThanOrEqual(2 * 8);
+  expect(a.by.filter((by) => by === 'late').length).toBeLessThanOrEqual(senders);
+  expect(waits.filter((ms) => ms >= deadlineMs).length).toBeLessThanOrEqual(senders);
   expect(a.seen).toEqual(['together 1', 'alone late', 'together 1']);
 });

@@ -54,7 +54,13 @@ class StubRedis implements RedisConnection {
   }
 }
 
-async function together(options: { readonly nodes?: number; readonly everyMs?: number } = {}) {
+async function together(
+  options: {
+    readonly nodes?: number;
+    readonly everyMs?: number;
+    readonly deadlineMs?: number;
+  } = {},
+) {
   const redis = new StubRedis();
   redis.nodes = options.nodes ?? 1;
   const seen: string[] = [];
@@ -63,8 +69,9 @@ async function together(options: { readonly nodes?: number; readonly everyMs?: n
     alone: (absence, reason, nodes) => seen.push(`alone ${absence} ${reason} ${nodes}`),
     answered: () => seen.push('answered'),
   };
-  const { everyMs = 20 } = options;
-  const shared = new SharedLimits({ redis, prefix: 'p', watch, deadlineMs: 20, everyMs });
+  const { everyMs = 20, deadlineMs } = options;
+  const deadline = deadlineMs === undefined ? {} : { deadlineMs };
+  const shared = new SharedLimits({ redis, prefix: 'p', watch, everyMs, ...deadline });
   const stop = new AbortController();
   const running = shared.run(stop.signal);
   await shared.started;
@@ -110,7 +117,7 @@ test('a refusal by Redis is remembered: until then nothing is verified or asked'
 });
 
 test('a Redis that hangs costs the deadline once; then each node gives its part', async () => {
-  const { redis, limits, seen, by, shared, end } = await together({ nodes: 4 });
+  const { redis, limits, seen, by, shared, end } = await together({ nodes: 4, deadlineMs: 20 });
   redis.nodes = null;
   const one = endpoint({ ratePerSecond: 4 });
   const begin = performance.now();
@@ -142,6 +149,14 @@ test('a Redis that hangs costs the deadline once; then each node gives its part'
     'alone late 20 ms 4',
     'together 2',
   ]);
+  await end();
+});
+
+test('the deadline is 50 ms where nobody says otherwise', async () => {
+  const { redis, limits, seen, end } = await together();
+  redis.nodes = null;
+  await limits.take(endpoint(), 'c1', address);
+  expect(seen.at(-1)).toBe('alone late 50 ms 1');
   await end();
 });
 
