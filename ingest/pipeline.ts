@@ -48,7 +48,7 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     };
     const endpoint = known ?? (await identifyLate(request, registry));
     if (endpoint === 'absent') return turnAway(endpointUnknown);
-    if (endpoint === 'unknowable') return answers.refused(passage, endpointUnconfirmed);
+    if (endpoint === 'unknowable') return turnAway(endpointUnconfirmed);
 
     // the bytes as they came
     const received = receiveDelivery(request, endpoint.id, clock());
