@@ -62,7 +62,7 @@ export function durationOption(text: string): number {
 
 /** Prints rows as one JSON document, or as a table whose columns fit their values. */
 export function printRows<Row extends object>(
-  context: CliContext,
+  context: Pick<CliContext, 'print' | 'note'>,
   rows: readonly Row[],
   options: {
     readonly json: boolean | undefined;

@@ -12,7 +12,9 @@ import { registerLogCommands } from './log.js';
 import { createCliContext } from './open-context.js';
 import { registerProjectionCommands } from './projections.js';
 import { registerServeCommand } from './serve.js';
+import { openLog } from './open-log.js';
 import { registerSimulateCommand } from './simulate.js';
+import { registerSpoolCommands } from './spool.js';
 import { registerTenantCommands } from './tenant.js';
 import { registerTokenCommands } from './token.js';
 import { version } from './version.js';
@@ -43,6 +45,14 @@ async function openWithLog(purpose: string) {
     await installation.close();
   };
   return { log, codec, database, evolver, close };
+}
+
+/** The log alone, for a command that needs no database where the log is Kafka. */
+async function openLogAlone() {
+  const config = requireConfig(configWith());
+  if (config.KAFKA_BROKERS.length === 0) return openWithLog('spool drain');
+  const log = await openLog({ config, databaseUrl: '', logger: createLogger({ level: 'error' }) });
+  return { log, close: () => log.close() };
 }
 
 async function findEndpoint(id: string) {
@@ -83,8 +93,9 @@ export function createProgram(): Command {
       process.exitCode = code;
     },
   };
+  const config = () => requireConfig(configWith());
   const context = createCliContext({
-    config: () => requireConfig(configWith()),
+    config,
     logger: createLogger({ level: 'warn' }),
     stdin: process.stdin,
     print,
@@ -100,6 +111,11 @@ export function createProgram(): Command {
   registerSimulateCommand(commands, { ...streams, signal });
   registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
   registerLogCommands(commands, { open: () => openWithLog('log'), signal, print });
+  registerSpoolCommands(commands, {
+    ...{ openLog: openLogAlone, config, signal, print, progress },
+    logger: createLogger({ level: 'warn' }),
+    note: context.note,
+  });
   const openProjections = () => openWithLog('projections');
   registerProjectionCommands(commands, { open: openProjections, signal, print, progress });
   registerDoctorCommand(commands, print);

@@ -83,8 +83,8 @@ async function surveyPartition(
     const { records, faults: damaged, end } = decodeSegment(bytes);
     const missing = missingBefore(last, records);
     const where = { partition, segment };
-    if (missing > 0) faults.push({ kind: 'missing', ...where, at: 0, size: missing });
     for (const { at, bytes: size } of damaged) faults.push({ kind: 'damaged', ...where, at, size });
+    if (missing > 0) faults.push({ kind: 'missing', ...where, at: 0, size: missing });
     const torn = bytes.length - end;
     if (torn > 0) faults.push({ kind: 'torn', ...where, at: end, size: torn });
     last = records.at(-1)?.sequence ?? last;

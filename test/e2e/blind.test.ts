@@ -170,6 +170,16 @@ test('with everything away it starts, answers 2xx from the first delivery, and s
   expect(doctor.stdout).toMatch(/snapshot .* 1 endpoint/);
   expect(doctor.stdout).toContain('--roles ingest');
 
+  // The spool is seen beside the process that has it, and nobody else may empty it.
+  const status = await runTrunkline(['spool', 'status', '--json'], { data });
+  expect(JSON.parse(status.stdout)).toMatchObject({
+    records: 2,
+    holder: { pid: ingest.pid, purpose: 'trunkline ingest' },
+  });
+  const refused = await runTrunkline(['spool', 'drain'], { data, env: cluster.env });
+  expect(refused.code).toBe(69);
+  expect(refused.stderr).toContain(`in use by \`trunkline ingest\` (pid ${ingest.pid})`);
+
   // An endpoint that is added by others meanwhile must not lose its deliveries to a 404.
   const added = await cluster.endpoint('globex', 'twilio', { authToken });
   expect((await deliver(ingest, added)).status).toBe(503);
@@ -209,6 +219,29 @@ test('blind over midnights: what is sealed days later opens with the keys of the
     const place = deliveryPlace(tenantId(tenant), deliveryId);
     await keyRing.openDay(tenantId(tenant), dayKey, place, Buffer.from(sealed));
   }
+});
+
+test('what a lost process has left is verified and drained by hand into Kafka', async () => {
+  await kafka.stop();
+  const ingest = await start();
+  const before = sent;
+  for (let n = 0; n < 30; n += 1) expect((await deliver(ingest)).status).toBe(204);
+  await ingest.end('SIGKILL');
+
+  const away = await runTrunkline(['spool', 'drain'], { data, env: cluster.env });
+  expect(away.code).toBe(69);
+  expect(away.stderr).toContain(`${sent - before} deliveries stay in the spool`);
+  const verified = await runTrunkline(['spool', 'verify', '--json'], { data });
+  expect(JSON.parse(verified.stdout)).toMatchObject({ sound: true, records: sent - before });
+  expect(verified.code).toBe(0);
+
+  await kafka.restart();
+  const recorded = (await facts()).length;
+  const drained = await runTrunkline(['spool', 'drain', '--json'], { data, env: cluster.env });
+  expect(JSON.parse(drained.stdout)).toEqual({ appended: sent - before, faults: 0 });
+  expect((await facts()).length).toBe(recorded + sent - before);
+  const empty = await runTrunkline(['spool', 'status'], { data });
+  expect(empty.stderr).toContain('nothing waits');
 });
 
 test('P is remembered: another one is refused while the log is away', async () => {
