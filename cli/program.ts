@@ -114,7 +114,7 @@ export function createProgram(): Command {
   registerSpoolCommands(commands, {
     ...{ openLog: openLogAlone, config, signal, print, progress },
     logger: createLogger({ level: 'warn' }),
-    note: context.note,
+    note: (line) => context.note(line),
   });
   const openProjections = () => openWithLog('projections');
   registerProjectionCommands(commands, { open: openProjections, signal, print, progress });
