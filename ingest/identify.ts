@@ -6,8 +6,11 @@ import type { Endpoint, Registry } from '../runtime/registry.js';
 import { parseEndpointId } from '../schemas/ids.js';
 
 /** Null for an id nobody has and for a text that is no id: both are answered alike. */
-export function identifyEndpoint(request: HttpRequest, registry: Registry): Endpoint | null {
-  const id = parseEndpointId(request.params[0] ?? '');
+export function identifyEndpoint(
+  { params }: Pick<HttpRequest, 'params'>,
+  registry: Registry,
+): Endpoint | null {
+  const id = parseEndpointId(params[0] ?? '');
   return id === null ? null : registry.endpoint(id);
 }
 

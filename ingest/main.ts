@@ -21,12 +21,14 @@ import { Appends } from './append.js';
 import { DayKeys } from './day-keys.js';
 import { DrainRate } from './drain-rate.js';
 import { addIngestChecks } from './health.js';
+import { identifyEndpoint } from './identify.js';
 import { Limits } from './limit.js';
 import type { Rates } from './limit-keys.js';
 import { LimitMetrics, type SharingReport } from './limit-metrics.js';
 import { SharedLimits } from './limit-shared.js';
 import { IngestMetrics } from './metrics.js';
 import { createPipeline } from './pipeline.js';
+import { findProvider } from './providers/registry.js';
 import { Spool } from './spool.js';
 
 /** Settings of the station; each comes from one variable of runtime/config. */
@@ -115,11 +117,12 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
     ...deps,
     limits,
     answers: new Answers({ metrics: counts, logger }),
-    recorder: { ...deps, logger },
+    recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,
     isStopping: () => signal.aborted,
   });
-  httpServer.route({ method: 'POST', pattern, maxBody: maxBodyBytes }, handler);
+  const largerBody = largerBodies(deps.registry);
+  httpServer.route({ method: 'POST', pattern, maxBody: maxBodyBytes, largerBody }, handler);
   httpServer.route({ method: 'GET', pattern, maxBody: maxBodyBytes }, handler);
   deps.onReady?.();
 
@@ -151,6 +154,15 @@ async function openLimits(
 }
 
 const done: Promise<void> = Promise.resolve();
+
+/** What an endpoint takes above the usual bound: what its provider's deliveries need, or nothing. */
+const largerBodies =
+  (registry: Registry) =>
+  (params: readonly string[]): number => {
+    const endpoint = identifyEndpoint({ params }, registry);
+    const provider = endpoint === null ? null : findProvider(endpoint.provider);
+    return provider?.maxBodyBytes ?? maxBodyBytes;
+  };
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -35,6 +35,7 @@ const sizeBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 export class IngestMetrics {
   readonly #counts = new Map<string, number>();
   readonly #notUnderstood = new Map<ProviderName, number>(providerNames.map((name) => [name, 0]));
+  readonly #omitted = new Map<ProviderName, number>();
   readonly #appendSeconds: Histogram;
   readonly #batchRecords: Histogram;
   #appendFailures = 0;
@@ -97,6 +98,11 @@ export class IngestMetrics {
     this.#notUnderstood.set(provider, (this.#notUnderstood.get(provider) ?? 0) + 1);
   }
 
+  /** A body was larger than a record may be: its facts, digest and length are kept. */
+  bodyOmitted(provider: ProviderName): void {
+    this.#omitted.set(provider, (this.#omitted.get(provider) ?? 0) + 1);
+  }
+
   appended(records: number, tookMs: number): void {
     this.#appendSeconds.observe(tookMs / 1000);
     this.#batchRecords.observe(records);
@@ -126,16 +132,13 @@ export class IngestMetrics {
         for (const [labels, count] of counts) this.inc(readLabels(labels), count);
       },
     });
-    const notUnderstood = this.#notUnderstood;
-    new Counter({
+    exportByProvider(metrics, this.#notUnderstood, {
       name: 'trunkline_ingest_not_understood_total',
       help: 'Verified deliveries that were kept although their content could not be read',
-      labelNames: ['provider'],
-      registers: [metrics],
-      collect() {
-        this.reset();
-        for (const [provider, count] of notUnderstood) this.inc({ provider }, count);
-      },
+    });
+    exportByProvider(metrics, this.#omitted, {
+      name: 'trunkline_ingest_bodies_omitted_total',
+      help: 'Verified deliveries too large for a record: their facts, digest and length were kept',
     });
   }
 
@@ -145,6 +148,22 @@ export class IngestMetrics {
     exportTotal(metrics, 'append_failures', 'Appends whose outcome is unknown', append);
     exportTotal(metrics, 'spool_faults', 'Damaged spool segments found', spool);
   }
+}
+
+function exportByProvider(
+  metrics: Metrics,
+  counts: ReadonlyMap<ProviderName, number>,
+  named: { readonly name: string; readonly help: string },
+): void {
+  new Counter({
+    ...named,
+    labelNames: ['provider'],
+    registers: [metrics],
+    collect() {
+      this.reset();
+      for (const [provider, count] of counts) this.inc({ provider }, count);
+    },
+  });
 }
 
 const accepted = (provider: ProviderName): string => `accepted append appended ${provider}`;

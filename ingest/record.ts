@@ -1,7 +1,7 @@
 // Ingest: record. Comes in: a verified delivery with the facts its provider's file read from it. Goes
 // out: the record of `deliveries` for it: clear header, content sealed under the tenant's day key.
 
-import { randomFillSync } from 'node:crypto';
+import { randomFillSync, webcrypto } from 'node:crypto';
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
@@ -11,7 +11,7 @@ import { toError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import { encodeContent } from '../schemas/delivery-content.js';
-import type { KeptDelivery } from '../schemas/facts.js';
+import type { KeptDelivery, ProviderName } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { providerOf } from './providers/registry.js';
@@ -22,6 +22,8 @@ export interface RecorderOptions {
   readonly codec: Codec;
   readonly log: Pick<EventLog, 'partitions' | 'maxBatchBytes'>;
   readonly logger: Logger;
+  /** A body was left out of its record; for the metrics. */
+  readonly onBodyOmitted?: (provider: ProviderName) => void;
 }
 
 /** A record and where it belongs; or it is larger than the log takes, or its day key is out of reach. */
@@ -34,16 +36,49 @@ const header = formatHeader({ kind: 'fact' });
 /** Headers that are kept of every provider's deliveries; the provider's file may name more. */
 const keptHeaders = ['content-type', 'user-agent'] as const;
 
-/** Seals and encodes; makes the stage RecordedFact. */
-export async function recordDelivery(
-  { keyRing, codec, log, logger }: RecorderOptions,
+/**
+ * Seals and encodes; makes the stage RecordedFact. A body that no record can hold is left out: its facts,
+ * digest and length are kept (docs/decisions/0006-agent-content.md).
+ */
+export function recordDelivery(
+  options: RecorderOptions,
   delivery: VerifiedDelivery,
   mapped: MappedDelivery,
 ): Promise<Recorded> {
-  const { tenant, provider, raw } = delivery;
+  const content = { mapped, kept: keptDelivery(delivery) };
+  // Facts repeat parts of the body, at worst all of it and escaped.
+  const mayBeLarge = delivery.raw.body.length * 4 > options.log.maxBatchBytes;
+  return mayBeLarge ? recordLarge(options, delivery, content) : record(options, delivery, content);
+}
+
+async function recordLarge(
+  options: RecorderOptions,
+  delivery: VerifiedDelivery,
+  content: Content,
+): Promise<Recorded> {
+  if (content.kept.body.length < options.log.maxBatchBytes) {
+    const whole = await record(options, delivery, content);
+    if (whole.ok || whole.reason !== 'too_large') return whole;
+  }
+  const kept = await withoutBody(content.kept);
+  const recorded = await record(options, delivery, { ...content, kept });
+  if (recorded.ok) noteOmitted(options, delivery);
+  return recorded;
+}
+
+interface Content {
+  readonly mapped: MappedDelivery;
+  readonly kept: KeptDelivery;
+}
+
+async function record(
+  { keyRing, codec, log, logger }: RecorderOptions,
+  { tenant, provider, raw }: VerifiedDelivery,
+  { mapped, kept }: Content,
+): Promise<Recorded> {
   const deliveryId = randomId();
   const dayKey = utcDay(raw.receivedAt);
-  const plain = encodeContent({ facts: mapped.facts, raw: keptDelivery(delivery) });
+  const plain = encodeContent({ facts: mapped.facts, raw: kept });
   let sealed: Buffer;
   try {
     const place = deliveryPlace(tenant, deliveryId);
@@ -68,9 +103,28 @@ export async function recordDelivery(
     dayKey,
     sealed,
   });
-  const record = { key: tenant, header, value };
-  if (recordBytes(record) > log.maxBatchBytes) return { ok: false, reason: 'too_large' };
-  return { ok: true, partition: partitionOf(tenant, log.partitions), record };
+  const made = { key: tenant, header, value };
+  if (recordBytes(made) > log.maxBatchBytes) return { ok: false, reason: 'too_large' };
+  return { ok: true, partition: partitionOf(tenant, log.partitions), record: made };
+}
+
+/** The digest is made on another thread: megabytes would hold up every other delivery. */
+async function withoutBody(kept: KeptDelivery): Promise<KeptDelivery> {
+  const { body } = kept;
+  const digest = Buffer.from(await webcrypto.subtle.digest('SHA-256', body));
+  const omitted = { sha256: digest.toString('hex'), bytes: body.length };
+  return { ...kept, body: Buffer.alloc(0), omitted };
+}
+
+function noteOmitted({ logger, onBodyOmitted }: RecorderOptions, of: VerifiedDelivery): void {
+  const { tenant, provider, raw } = of;
+  onBodyOmitted?.(provider);
+  const bytes = raw.body.length;
+  const { correlationId } = raw;
+  logger.info(
+    { code: 'body_omitted', tenant, provider, bytes, correlationId },
+    'a body larger than a record: its facts, digest and length are kept',
+  );
 }
 
 function keptDelivery({ provider, url, raw }: VerifiedDelivery): KeptDelivery {

@@ -10,6 +10,8 @@ import type { UwsResponse } from './uws.js';
 
 export interface ExchangeOptions {
   readonly maxBody: number;
+  /** The bound for bodies larger than `maxBody`, by the path's parameters. */
+  readonly largerBody?: (params: readonly string[]) => number;
   readonly handler: HttpHandler;
   readonly slowBodies: SlowBodies;
   /** A request ended before its handler saw it; for the metrics. */
@@ -85,6 +87,8 @@ export class Exchange {
   /** What is still read of the body is of no use. */
   #isAnswered = false;
   #request: CopiedRequest | undefined;
+  /** The bound that `largerBody` gave; null until a body is that large. */
+  #largerBody: number | null = null;
   /** While the body is on its way. */
   #slow: SlowBody | undefined;
 
@@ -113,10 +117,10 @@ export class Exchange {
     const params = decodeParams(head);
     if (params === null) {
       this.#answer(head, problem('parameter_invalid', 'the path is not valid percent-encoding'));
-    } else if ((head.contentLength ?? 0) > this.options.maxBody) {
+    } else if (this.#isTooLarge(head.contentLength ?? 0, params)) {
       this.#answerTooLarge(head);
     } else if (head.hasBody) {
-      this.#collect(head, (body) => this.#dispatch(head, copied(body)));
+      this.#collect(head, params, (body) => this.#dispatch(head, copied(body)));
     } else {
       this.#dispatch(head, copied(empty));
     }
@@ -126,13 +130,13 @@ export class Exchange {
   }
 
   // One buffer that grows: a list of chunks would cost a hundred bytes for each that holds a single one.
-  #collect(head: RequestHead, done: (body: Buffer) => void): void {
+  #collect(head: RequestHead, params: readonly string[], done: (body: Buffer) => void): void {
     let body: Buffer = empty;
     let size = 0;
     this.res.onData((chunk, isLast) => {
       if (this.#isOver || this.#isAnswered) return;
       const end = size + chunk.byteLength;
-      if (end > this.options.maxBody) {
+      if (this.#isTooLarge(end, params)) {
         body = empty;
         this.#answerTooLarge(head);
         return;
@@ -148,6 +152,13 @@ export class Exchange {
       this.#letGo();
       done(body.length === size ? body : body.subarray(0, size));
     });
+  }
+
+  #isTooLarge(bytes: number, params: readonly string[]): boolean {
+    const { maxBody, largerBody } = this.options;
+    if (bytes <= maxBody) return false;
+    this.#largerBody ??= largerBody?.(params) ?? maxBody;
+    return bytes > this.#largerBody;
   }
 
   /** Counts a part of a body that is not complete; false when there is no room, which is answered. */
@@ -201,7 +212,7 @@ export class Exchange {
 
   /** The rest of the body would be read as the next request, so the connection ends here. */
   #answerTooLarge(head: RequestHead): void {
-    const detail = `at most ${this.options.maxBody} bytes are taken here`;
+    const detail = `at most ${this.#largerBody ?? this.options.maxBody} bytes are taken here`;
     this.#answer(head, problem('body_too_large', detail), true);
   }
 

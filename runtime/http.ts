@@ -56,6 +56,11 @@ export interface RouteOptions {
   readonly pattern: string;
   /** Largest body in bytes; default 1 MiB; over it 413 and close. */
   readonly maxBody?: number;
+  /**
+   * Asked of a body that is larger than `maxBody`, with the path's parameters: how large it may be here.
+   * For routes of which a few paths take more than the others.
+   */
+  readonly largerBody?: (params: readonly string[]) => number;
 }
 
 /** One open WebSocket, as the gateway sees it. */
@@ -178,7 +183,7 @@ class UwsServer implements HttpServer {
 
   route(options: RouteOptions, handler: HttpHandler): void {
     const { method, pattern } = options;
-    const wrapped = this.#wrap(pattern, handler, options.maxBody ?? defaultMaxBody);
+    const wrapped = this.#wrap(options, handler);
     const own: readonly MethodName[] =
       method === 'ANY' ? methodNames : method === 'GET' ? ['GET', 'HEAD'] : [method];
     const allowed = this.#allowed.get(pattern) ?? new Set();
@@ -245,10 +250,11 @@ class UwsServer implements HttpServer {
     this.#app.close();
   }
 
-  #wrap(pattern: string, handler: HttpHandler, maxBody: number): UwsHandler {
-    const paramCount = pattern.split('/:').length - 1;
+  #wrap(route: Omit<RouteOptions, 'method'>, handler: HttpHandler): UwsHandler {
+    const paramCount = route.pattern.split('/:').length - 1;
     const options: ExchangeOptions = {
-      maxBody,
+      maxBody: route.maxBody ?? defaultMaxBody,
+      ...(route.largerBody === undefined ? {} : { largerBody: route.largerBody }),
       handler,
       slowBodies: this.#slowBodies,
       onRefused: this.#onRefused,
@@ -269,7 +275,7 @@ class UwsServer implements HttpServer {
   #answerTheRest(): void {
     for (const [pattern, allowed] of this.#allowed) {
       if (pattern.endsWith('*')) continue;
-      const refuse = this.#wrap(pattern, methodNotAllowed([...allowed].join(', ')), defaultMaxBody);
+      const refuse = this.#wrap({ pattern }, methodNotAllowed([...allowed].join(', ')));
       for (const name of methodNames) {
         if (!allowed.has(name)) this.#app[methods[name]](pattern, refuse);
       }
@@ -277,7 +283,7 @@ class UwsServer implements HttpServer {
     }
     if (this.#allowed.get('/*')?.size === methodNames.length) return;
     const notFound = (): HttpResponse => problem('not_found', 'there is nothing at this path');
-    this.#app.any('/*', this.#wrap('/*', notFound, defaultMaxBody));
+    this.#app.any('/*', this.#wrap({ pattern: '/*' }, notFound));
   }
 
   #proxiedDoor(trustedProxies: readonly string[]): ProxiedDoor {

@@ -17,7 +17,10 @@ export interface DecodedContent {
 
 /** The bytes of a content. */
 export function encodeContent({ facts, raw }: DeliveryContent): Buffer {
-  const json = JSON.stringify([facts.map(factList), raw.method, raw.url, raw.headers]);
+  const { method, url, headers, omitted } = raw;
+  const lists = facts.map(factList);
+  const kept = omitted === undefined ? [] : [[omitted.sha256, omitted.bytes]];
+  const json = JSON.stringify([lists, method, url, headers, ...kept]);
   const length = Buffer.byteLength(json);
   const bytes = Buffer.allocUnsafe(headBytes + length + raw.body.length);
   bytes[0] = version;
@@ -33,12 +36,20 @@ export function decodeContent(bytes: Buffer): DecodedContent | null {
   const end = headBytes + bytes.readUInt32BE(1);
   const parsed = end <= bytes.length ? parseJson(bytes.toString('utf8', headBytes, end)) : null;
   if (!Array.isArray(parsed)) return null;
-  const [lists, method, url, headers] = parsed as readonly unknown[];
+  const [lists, method, url, headers, omitted] = parsed as readonly unknown[];
   if (!Array.isArray(lists) || typeof method !== 'string' || typeof url !== 'string') return null;
   if (typeof headers !== 'object' || headers === null) return null;
   const facts = lists.map((list: unknown) => (Array.isArray(list) ? factOf(list) : null));
   const kept = headers as Readonly<Record<string, string>>;
-  return { facts, raw: { method, url, headers: kept, body: bytes.subarray(end) } };
+  const body = bytes.subarray(end);
+  return { facts, raw: { method, url, headers: kept, body, ...omittedOf(omitted) } };
+}
+
+function omittedOf(value: unknown): Pick<KeptDelivery, 'omitted'> {
+  const [sha256, bytes] = Array.isArray(value) ? (value as List) : [];
+  return typeof sha256 === 'string' && typeof bytes === 'number'
+    ? { omitted: { sha256, bytes } }
+    : {};
 }
 
 /** JSON or null; the parser's own message would quote the content. */

@@ -173,14 +173,23 @@ export interface NotUnderstoodFact extends FactBase {
 
 export type ProviderFact = CallFact | MessageFact | RecordFact | NotUnderstoodFact;
 
+/** A body that was larger than a record may be: what is known of it instead. */
+export interface OmittedBody {
+  /** Lower-case hex of the body as it came: whoever has the bytes can show that they are these. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 /** The raw delivery as it is kept under the tenant's day key. */
 export interface KeptDelivery {
   readonly method: string;
   readonly url: string;
   /** Allow-listed headers only; credentials and signatures are not kept. */
   readonly headers: Readonly<Record<string, string>>;
-  /** As it came. */
+  /** As it came; empty where it was omitted. */
   readonly body: Uint8Array;
+  /** Absent where the body was kept. */
+  readonly omitted?: OmittedBody;
 }
 
 /**

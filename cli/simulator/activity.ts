@@ -43,6 +43,14 @@ export interface Step {
   content(startMs: number, attempt: number): Content;
 }
 
+/** What an AI agent and its caller said, as a receiver must find it; invented. */
+export interface Said {
+  readonly transcript: string;
+  /** Null where the provider sent none. */
+  readonly summary: string | null;
+  readonly toolCalls: number;
+}
+
 /** How an activity ends. `ref` is the provider's id that a receiver finds it by. */
 export interface Truth {
   readonly provider: ProviderName;
@@ -55,6 +63,8 @@ export interface Truth {
   readonly cause: FailureCause | null;
   readonly direction: 'inbound' | 'outbound' | null;
   readonly legs: number;
+  /** Of a call that an AI agent held. */
+  readonly said?: Said;
 }
 
 export interface Activity {

@@ -1,7 +1,7 @@
 // Simulator: activities with their truth. Steps and how they end come in, an activity goes out.
 
 import type { CallStatus, FailureCause, MessageStatus, ProviderName } from '../../schemas/facts.js';
-import type { Activity, Step, Truth } from './activity.js';
+import type { Activity, Said, Step, Truth } from './activity.js';
 
 /** How a call ends; a call has one leg unless it says otherwise. */
 export interface CallEnding {
@@ -10,6 +10,7 @@ export interface CallEnding {
   readonly status: CallStatus;
   readonly cause?: FailureCause | null;
   readonly legs?: number;
+  readonly said?: Said;
 }
 
 /** A call that a receiver finds by `ref`, the provider's id of its leg. */

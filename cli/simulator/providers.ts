@@ -4,8 +4,13 @@ import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { SimulatedProvider } from './activity.js';
 import { simulatedPlivo } from './plivo-scenarios.js';
+import { simulatedBland } from './bland-scenarios.js';
+import { simulatedElevenlabs } from './elevenlabs-scenarios.js';
+import { simulatedLivekit } from './livekit-scenarios.js';
+import { simulatedRetell } from './retell-scenarios.js';
 import { simulatedTelnyx } from './telnyx-scenarios.js';
 import { simulatedTwilio } from './twilio-scenarios.js';
+import { simulatedVapi } from './vapi-scenarios.js';
 import { simulatedVonage } from './vonage-scenarios.js';
 
 /** Every provider that can be played. */
@@ -14,6 +19,11 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedTelnyx,
   simulatedVonage,
   simulatedPlivo,
+  simulatedBland,
+  simulatedVapi,
+  simulatedRetell,
+  simulatedLivekit,
+  simulatedElevenlabs,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

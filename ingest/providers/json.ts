@@ -38,8 +38,13 @@ export function listField(object: JsonObject | null, name: string): readonly unk
   return Array.isArray(value) ? (value as unknown[]) : [];
 }
 
+/** The object without some of its fields; empty for none. */
+export function withoutFields(object: JsonObject | null, names: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object ?? {}).filter(([name]) => !names.includes(name)));
+}
+
 /** A number field, or a string of digits and one dot; null for anything else. */
 export function numberField(object: JsonObject | null, name: string): number | null {
   const text = textField(object, name);
-  return text !== null && /^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) : null;
+  return text !== null && /^\d{1,15}(\.\d{1,9})?$/.test(text) ? Number(text) : null;
 }

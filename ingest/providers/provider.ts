@@ -62,6 +62,8 @@ export interface ProviderDefinition<Credential> {
    * another provider's endpoint. None where the endpoint's own configuration names them.
    */
   readonly signatureHeaders?: readonly string[];
+  /** Largest body its deliveries may have, in bytes, where that is more than 1 MiB. */
+  readonly maxBodyBytes?: number;
   /** Judges a request by one credential, at `nowMs` of our clock. */
   verify(request: SignedRequest, credential: Credential, nowMs: number): Verdict;
   /** At least one fact; what is not understood is a fact too. May throw on what nobody foresaw. */
@@ -87,10 +89,12 @@ export interface AcceptedBy extends Accepted {
 
 export interface Provider extends Omit<
   ProviderDefinition<unknown>,
-  'verify' | 'keptHeaders' | 'signatureHeaders'
+  'verify' | 'keptHeaders' | 'signatureHeaders' | 'maxBodyBytes'
 > {
   readonly keptHeaders: readonly string[];
   readonly signatureHeaders: readonly string[];
+  /** Null for 1 MiB. */
+  readonly maxBodyBytes: number | null;
   /** Judges a request by each live credential, newest first; one that accepts is enough. */
   verify(
     request: SignedRequest,
@@ -137,6 +141,7 @@ export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
     ...{ name, mappingVersion, credentialSchema, guide, addressRanges, signsWith },
     keptHeaders: definition.keptHeaders ?? [],
     signatureHeaders: definition.signatureHeaders ?? [],
+    maxBodyBytes: definition.maxBodyBytes ?? null,
     map: (delivery) => definition.map(delivery),
     acknowledge: (delivery) => definition.acknowledge(delivery),
     sign: (request, credentials, nowMs) => definition.sign(request, credentials, nowMs),

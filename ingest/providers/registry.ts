@@ -4,12 +4,17 @@
 import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { MappedDelivery, VerifiedDelivery } from '../../schemas/stages.js';
+import { bland } from './bland.js';
+import { elevenlabs } from './elevenlabs.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
+import { livekit } from './livekit.js';
 import type { Acknowledgement, Provider } from './provider.js';
 import { plivo } from './plivo.js';
+import { retell } from './retell.js';
 import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
 import { vonage } from './vonage.js';
+import { vapi } from './vapi.js';
 
 /** The closed set; a new provider adds its file and a line here. */
 const all: readonly Provider[] = [
@@ -17,6 +22,11 @@ const all: readonly Provider[] = [
   telnyx,
   vonage,
   plivo,
+  bland,
+  vapi,
+  retell,
+  livekit,
+  elevenlabs,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

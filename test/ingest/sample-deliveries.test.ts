@@ -50,8 +50,13 @@ function statusOf(fact: CallFact, expected: unknown): string | null {
 /** How many deliveries are stored of each provider: a file that is not read would not be missed. */
 const counts: Readonly<Record<string, number>> = {
   plivo: 9,
+  bland: 3,
+  elevenlabs: 3,
+  livekit: 5,
+  retell: 7,
   telnyx: 38,
   twilio: 45,
+  vapi: 9,
   vonage: 14,
 };
 
@@ -74,6 +79,10 @@ const instructions: Readonly<Record<string, Instruction>> = {
     body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
     otherwise: 200,
   },
+  // Reads the answers to some messages.
+  vapi: { of: /./, body: '{}' },
+  // Counts nothing but 200 as delivered.
+  elevenlabs: { of: /./, body: '' },
 };
 
 describe('the stored deliveries', () => {
@@ -167,14 +176,19 @@ describe('the stored deliveries', () => {
       ({ _expected }) => !('duplicateOf' in (_expected ?? {})),
     );
     const ids = originals.flatMap((delivery) => factsOf(delivery).map((fact) => fact.factId));
-    expect(new Set(ids).size).toBe(ids.length);
+    // The analysis of a call repeats its transcript, word by word: the same fact.
+    const { factId: repeated } = factsOf(stored('retell-call_analyzed'))[1] ?? {};
+    expect(factsOf(stored('retell-call_ended')).map((fact) => fact.factId)).toContain(repeated);
+    expect(new Set(ids).size).toBe(ids.length - 1);
   });
 
   it('keep every number and every text out of what is shown as it is', () => {
     for (const delivery of storedDeliveries) {
       for (const fact of factsOf(delivery)) {
         const open = { ...fact, from: null, to: null, body: null, personal: null };
-        expect(JSON.stringify(open)).not.toMatch(/\+?1(555|500)\d{7}|https?:|Hello|table 4/);
+        expect(JSON.stringify(open)).not.toMatch(
+          /\+?1(555|500)\d{7}|https?:|Hello|table 4|Yes|onfirmed/,
+        );
       }
     }
   });

@@ -127,6 +127,38 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
       [`plivo-hangup-${end}`],
     ]),
   ),
+  'a Bland call that a person answers': ['bland-post-call'],
+  'a Bland call that a machine answers': ['bland-post-call-voicemail'],
+  'a Bland call that nobody answers': ['bland-post-call-no-answer'],
+  'an outbound Vapi call that is forwarded': [
+    ...['queued', 'ringing', 'in-progress', 'forwarding'].map((name) => `vapi-status-${name}`),
+    'vapi-transfer-update',
+    'vapi-status-ended',
+    'vapi-end-of-call-report',
+  ],
+  'an outbound Vapi call: busy': ['vapi-status-ended-busy'],
+  'an outbound Vapi call: no answer': ['vapi-status-ended-no-answer'],
+  'an outbound Retell call that is transferred': [
+    'retell-call_started',
+    'retell-transfer_started',
+    'retell-transfer_bridged',
+    'retell-call_ended',
+    'retell-call_analyzed',
+  ],
+  'an outbound Retell call: busy': ['retell-call_ended-busy'],
+  'an outbound Retell call: no answer': ['retell-call_ended-no-answer'],
+  'a SIP call in a LiveKit room': [
+    'livekit-room_started',
+    'livekit-participant_joined-sip',
+    'livekit-participant_left-sip',
+    'livekit-egress_ended',
+    'livekit-room_finished',
+  ],
+  'an inbound ElevenLabs conversation': [
+    'elevenlabs-post_call_transcription',
+    'elevenlabs-post_call_audio',
+  ],
+  'an outbound ElevenLabs call: busy': ['elevenlabs-call_initiation_failure'],
 };
 
 /** What an `_expected.failureReason` may be called here. */
