@@ -50,7 +50,7 @@ test('`provider` stands for the networks the provider publishes, beside others o
 
 test('`provider` allows nobody where a provider publishes nothing', () => {
   const silent = providerNames.find((name) => providerOf(name).addressRanges.length === 0);
-  const unknown = endpoint({ provider: silent ?? 'nobody', allow: ['provider'] } as never);
+  const unknown = endpoint({ provider: silent ?? 'nobody', allow: ['provider'] });
   expect(isAllowedSource(unknown, '192.0.2.1')).toBe(false);
 });
 
