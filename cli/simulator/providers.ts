@@ -8,6 +8,7 @@ import { simulatedBland } from './bland-scenarios.js';
 import { simulatedElevenlabs } from './elevenlabs-scenarios.js';
 import { simulatedLivekit } from './livekit-scenarios.js';
 import { simulatedRetell } from './retell-scenarios.js';
+import { simulatedSignalwire } from './signalwire-scenarios.js';
 import { simulatedTelnyx } from './telnyx-scenarios.js';
 import { simulatedTwilio } from './twilio-scenarios.js';
 import { simulatedVapi } from './vapi-scenarios.js';
@@ -24,6 +25,7 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedRetell,
   simulatedLivekit,
   simulatedElevenlabs,
+  simulatedSignalwire,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

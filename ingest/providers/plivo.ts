@@ -13,6 +13,7 @@ import { mapPlivoMessage } from './plivo-messaging.js';
 import { mapPlivoVoice, waitsForXml } from './plivo-voice.js';
 import {
   defineProvider,
+  emptyXml,
   plainOk,
   type Acknowledgement,
   type OutgoingDelivery,
@@ -63,13 +64,6 @@ function map(delivery: VerifiedDelivery): readonly [ProviderFact, ...ProviderFac
   const content = { source: sourceOf(delivery), values: valuesOf(delivery) };
   return content.values.has('MessageUUID') ? [mapPlivoMessage(content)] : [mapPlivoVoice(content)];
 }
-
-/** An empty document: Trunkline listens, it gives no instructions. */
-const emptyXml: Acknowledgement = {
-  status: 200,
-  headers: { 'content-type': 'text/xml; charset=utf-8' },
-  body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
-};
 
 /** Plivo counts nothing but 200 as delivered. */
 const acknowledge = (delivery: VerifiedDelivery): Acknowledgement =>

@@ -109,6 +109,13 @@ export const noContent: Acknowledgement = { status: 204, headers: {}, body: '' }
 /** For providers that count nothing but 200 as delivered. */
 export const plainOk: Acknowledgement = { status: 200, headers: {}, body: '' };
 
+/** Instructions that ask for nothing, in the XML of Twilio and its kin: Trunkline listens only. */
+export const emptyXml: Acknowledgement = {
+  status: 200,
+  headers: { 'content-type': 'text/xml; charset=utf-8' },
+  body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
+};
+
 // Of several credentials' refusals the most telling one is answered: a mismatch is what every wrong
 // secret gives, while a stale time or a foreign account was found by the right one.
 const dullness: Readonly<Record<string, number>> = {

@@ -11,6 +11,7 @@ import { livekit } from './livekit.js';
 import type { Acknowledgement, Provider } from './provider.js';
 import { plivo } from './plivo.js';
 import { retell } from './retell.js';
+import { signalwire } from './signalwire.js';
 import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
 import { vonage } from './vonage.js';
@@ -27,6 +28,7 @@ const all: readonly Provider[] = [
   retell,
   livekit,
   elevenlabs,
+  signalwire,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

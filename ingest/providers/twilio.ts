@@ -15,6 +15,7 @@ import { accepted, refuse, type SignedRequest, type Verdict } from '../schemes/s
 import { identify, sourceOf } from './fact-base.js';
 import {
   defineProvider,
+  emptyXml,
   noContent,
   type Acknowledgement,
   type OutgoingDelivery,
@@ -105,16 +106,9 @@ function map(delivery: VerifiedDelivery): readonly [ProviderFact, ...ProviderFac
   return [mapTwilioContent(content)];
 }
 
-/** Empty TwiML: Trunkline listens, it gives no instructions. */
-const emptyTwiml: Acknowledgement = {
-  status: 200,
-  headers: { 'content-type': 'text/xml; charset=utf-8' },
-  body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
-};
-
 function acknowledge(delivery: VerifiedDelivery): Acknowledgement {
   const fields = formOf(delivery.raw, delivery.url);
-  return fields !== null && instructionKinds.has(kindOf(fields.values)) ? emptyTwiml : noContent;
+  return fields !== null && instructionKinds.has(kindOf(fields.values)) ? emptyXml : noContent;
 }
 
 /** JSON gets its digest in the URL and is signed by the URL alone; a GET carries everything there. */

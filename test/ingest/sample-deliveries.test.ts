@@ -54,6 +54,7 @@ const counts: Readonly<Record<string, number>> = {
   elevenlabs: 3,
   livekit: 5,
   retell: 7,
+  signalwire: 3,
   telnyx: 38,
   twilio: 45,
   vapi: 9,
@@ -74,6 +75,7 @@ const instructions: Readonly<Record<string, Instruction>> = {
     body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
   },
   vonage: { of: /answer-get/, body: '[]' },
+  signalwire: { of: /swml/, body: '{"version":"1.0.0","sections":{"main":[]}}' },
   plivo: {
     of: /2-answer/,
     body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',

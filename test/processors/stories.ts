@@ -159,6 +159,8 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
     'elevenlabs-post_call_audio',
   ],
   'an outbound ElevenLabs call: busy': ['elevenlabs-call_initiation_failure'],
+  'an outbound SignalWire call': ['signalwire-cxml-call-ringing', 'signalwire-cxml-call-completed'],
+  'an inbound SignalWire call that asks for SWML': ['signalwire-swml-request'],
 };
 
 /** What an `_expected.failureReason` may be called here. */
