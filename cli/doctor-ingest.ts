@@ -4,11 +4,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { levelOf } from '../ingest/clock-drift.js';
 import { surveySpool } from '../ingest/spool-survey.js';
 import { utcDay } from '../ingest/record.js';
 import type { Config } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
 import { loadMasterKey } from '../runtime/master-key.js';
+import { databaseTime, openDatabase } from '../runtime/postgres.js';
 import { readSnapshot, snapshotPath, summarise } from '../runtime/registry-snapshot.js';
 import type { ReadyCheck } from '../runtime/system-answers.js';
 import type { Finding } from './doctor.js';
@@ -33,6 +35,29 @@ async function readyChecksAt(url: string): Promise<readonly ReadyCheck[] | null>
     return body.checks ?? null;
   } catch {
     return null;
+  }
+}
+
+/** Our clock beside the database's; beside the log's and the senders' the running instance says it. */
+export async function clock({ DATABASE_URL: url }: Config): Promise<Finding> {
+  const what = 'clock';
+  if (url === undefined) return { what, state: 'ok', detail: 'the database has the same one' };
+  const database = openDatabase({ url, max: 1, applicationName: 'trunkline-doctor' });
+  try {
+    // The first answer takes as long as the connection.
+    await databaseTime(database);
+    const begin = Date.now();
+    const theirs = await databaseTime(database);
+    const driftMs = (begin + Date.now()) / 2 - theirs;
+    const off = `${Math.abs(driftMs / 1000).toFixed(3)} s ${driftMs > 0 ? 'ahead of' : 'behind'} PostgreSQL`;
+    const level = levelOf(driftMs);
+    if (level === 'fine') return { what, state: 'ok', detail: off };
+    const detail = `${off}: signed times are judged by it; set both clocks by NTP`;
+    return { what, state: level === 'warn' ? 'warn' : 'fail', detail };
+  } catch {
+    return { what, state: 'warn', detail: 'not compared: PostgreSQL does not answer' };
+  } finally {
+    await database.end();
   }
 }
 

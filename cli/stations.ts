@@ -25,6 +25,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Registry } from '../runtime/registry.js';
 import { deriveKey } from '../runtime/seal.js';
+import { databaseTime } from '../runtime/postgres.js';
 import { readyChecks } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import type { Installation } from './installation.js';
@@ -91,7 +92,9 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     health,
   };
   const clock = ingestClock(config);
-  return (signal) => runIngest({ ...parts, clock, settings, onReady }, signal);
+  const askTime = config.TRUNKLINE_TEST_NOW === undefined ? timeOf(installation) : null;
+  return (signal) =>
+    runIngest({ ...parts, clock, databaseTime: askTime, settings, onReady }, signal);
 }
 
 /** Null without Redis. All keys follow from the master key, which all nodes of an installation have. */
@@ -111,6 +114,11 @@ function limitSharing({ installation, health }: Shared): Sharing | null {
     onReport: (now) => void (report = now),
   };
 }
+
+const timeOf =
+  ({ database }: Installation) =>
+  (): Promise<number> =>
+    databaseTime(database);
 
 /** Pinned only by a test; a production environment refuses the variable. */
 const ingestClock = (config: Config): Clock =>

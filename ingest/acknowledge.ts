@@ -32,6 +32,8 @@ export interface Refusal {
   readonly answer: ErrorCode;
   /** For logs and metrics; the answer's code when absent. */
   readonly code?: string;
+  /** For the operator, in the log; nothing of the request. */
+  readonly detail?: string;
 }
 
 /** A delivery that is durable, and the provider's form of 2xx for it. */
@@ -99,7 +101,7 @@ export class Answers {
     const { layer, answer, code = answer } = refusal;
     const provider = passage.endpoint?.provider ?? 'unknown';
     this.options.metrics.refused(layer, code, provider);
-    this.#log(passage, layer, code);
+    this.#log(passage, refusal);
     const response = problem(answer, details[answer] ?? '');
     const wait = retryAfterSec[answer];
     const { standing } = passage;
@@ -127,11 +129,12 @@ export class Answers {
   }
 
   /** No address, header or value: a line says which endpoint, which layer, which code. */
-  #log({ endpoint }: Passage, layer: Layer, reason: string): void {
+  #log({ endpoint }: Passage, { layer, answer, code: reason = answer, detail }: Refusal): void {
     const suppressed = this.#suppressed(`${endpoint?.id ?? ''}/${layer}/${reason}`);
     if (suppressed === null) return;
     const whose = { endpoint: endpoint?.id ?? null, tenant: endpoint?.tenant ?? null };
-    const fields = { code: 'delivery_refused', layer, reason, ...whose, suppressed };
+    const why = detail === undefined ? { reason } : { reason, detail };
+    const fields = { code: 'delivery_refused', layer, ...why, ...whose, suppressed };
     this.options.logger.warn(fields, 'a delivery was refused');
   }
 

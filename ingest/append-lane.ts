@@ -2,7 +2,7 @@
 // acknowledged the batch the record went in, or what became of it on the way to the spool. One batch
 // is in flight; the next one forms meanwhile.
 
-import type { Appender, EventLog } from '../log/event-log.js';
+import type { AppendAck, Appender, EventLog } from '../log/event-log.js';
 import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
@@ -29,6 +29,8 @@ export interface LaneOptions {
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
   readonly rate: DrainRate;
+  /** Called with every acknowledgement of fresh deliveries and how long it took. */
+  readonly onAck: (ack: AppendAck, tookMs: number) => void;
   /** Called when the lane starts to spool: somebody must drain it. */
   readonly onSpooling: (partition: number) => void;
 }
@@ -189,8 +191,10 @@ export class AppendLane {
       const opened = this.#open();
       try {
         const startedAt = performance.now();
-        await (await opened).append('deliveries', this.options.partition, records);
-        this.options.metrics.appended(records.length, performance.now() - startedAt);
+        const ack = await (await opened).append('deliveries', this.options.partition, records);
+        const tookMs = performance.now() - startedAt;
+        this.options.metrics.appended(records.length, tookMs);
+        this.options.onAck(ack, tookMs);
         if (this.#flight === batch) this.#acknowledge(batch);
       } catch (thrown) {
         this.#replace(opened);

@@ -1,7 +1,7 @@
 // Ingest: append. Comes in: sealed records with their partition. Goes out: durable in the log, durable
 // in the spool, or refused. A delivery waits for the log at most `timeoutMs`.
 
-import type { EventLog } from '../log/event-log.js';
+import type { AppendAck, EventLog } from '../log/event-log.js';
 import { isAbort, toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import { AppendLane, type AppendOutcome } from './append-lane.js';
@@ -18,6 +18,7 @@ export interface AppendOptions {
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
   readonly rate: DrainRate;
+  readonly onAck: (ack: AppendAck, tookMs: number) => void;
   /** True while the log was never there: then no delivery waits for it. */
   readonly isLogAway: () => boolean;
 }
@@ -66,9 +67,9 @@ export class Appends {
   #lane(partition: number): AppendLane {
     const known = this.#lanes.get(partition);
     if (known !== undefined) return known;
-    const { log, spool, metrics, logger, rate, isLogAway } = this.options;
+    const { isLogAway } = this.options;
     const onSpooling = (lane: number) => this.#drain(lane);
-    const made = new AppendLane({ partition, log, spool, metrics, logger, rate, onSpooling });
+    const made = new AppendLane({ ...this.options, partition, onSpooling });
     this.#lanes.set(partition, made);
     if (isLogAway() && !made.isSpooling) made.startSpooling('not_there_yet');
     return made;

@@ -18,6 +18,7 @@ import { openRedis } from '../runtime/redis.js';
 import type { Registry } from '../runtime/registry.js';
 import { Answers } from './acknowledge.js';
 import { Appends } from './append.js';
+import { ClockWatch } from './clock-watch.js';
 import { DayKeys } from './day-keys.js';
 import { DrainRate } from './drain-rate.js';
 import { addIngestChecks } from './health.js';
@@ -77,6 +78,8 @@ export interface IngestDeps {
   readonly health: Health;
   /** Pinned by TRUNKLINE_TEST_NOW, else the system's. */
   readonly clock: Clock;
+  /** What our clock is held against; null where there is no database to ask, or ours is pinned. */
+  readonly databaseTime: (() => Promise<number>) | null;
   readonly settings: IngestSettings;
   /** Called once the routes are there and the spool is open. */
   readonly onReady?: () => void;
@@ -102,7 +105,9 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   });
   counts.watchSpool(spool);
   const { appendTimeoutMs: timeoutMs, spoolDrainRate } = settings;
+  const clockWatch = new ClockWatch({ ...deps, logger });
   const appends = new Appends({
+    onAck: ({ appendedAt }, tookMs) => clockWatch.noteAppended(appendedAt, tookMs),
     ...{ log, spool, timeoutMs, logger, metrics: counts, rate: new DrainRate(spoolDrainRate) },
     isLogAway: () => deps.logState().kind !== 'open',
   });
@@ -111,7 +116,7 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   counts.watchRegistry(registry, dayKeys, deps.clock);
   // A start without Postgres has all it needs on its shelf, and takes it before the first delivery.
   if (!registry.freshness().isFresh) await dayKeys.prefetch();
-  const keeping = dayKeys.keep(signal);
+  const keeping = Promise.all([dayKeys.keep(signal), clockWatch.run(signal)]);
   const { limits, sharing } = await openLimits({ ...deps, logger }, signal);
   const handler = createPipeline({
     ...deps,
@@ -119,6 +124,7 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
     answers: new Answers({ metrics: counts, logger }),
     recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,
+    clockWatch,
     isStopping: () => signal.aborted,
   });
   const largerBody = largerBodies(deps.registry);

@@ -3,16 +3,18 @@
 
 import type { Clock } from '../runtime/clock.js';
 import type { HttpHandler, HttpResponse } from '../runtime/http.js';
-import type { Registry } from '../runtime/registry.js';
+import type { Endpoint, Registry } from '../runtime/registry.js';
 import type { VerifiedDelivery } from '../schemas/stages.js';
 import type { Answers, Refusal } from './acknowledge.js';
 import { isAllowedSource } from './allow.js';
 import type { Appends } from './append.js';
+import { suspectDetail, type ClockWatch } from './clock-watch.js';
 import { identifyEndpoint, identifyLate } from './identify.js';
 import type { Limits } from './limit.js';
 import { acknowledgement, mapDelivery } from './providers/registry.js';
 import { receiveDelivery } from './receive.js';
 import { recordDelivery, type RecorderOptions } from './record.js';
+import type { Refusal as SchemeRefusal } from './schemes/scheme.js';
 import { verifyDelivery } from './verify.js';
 
 /** What the layers need. */
@@ -23,6 +25,7 @@ export interface PipelineParts {
   readonly recorder: RecorderOptions;
   readonly appends: Appends;
   readonly clock: Clock;
+  readonly clockWatch: Pick<ClockWatch, 'noteSigned' | 'suspectsOwnClock'>;
   /** True once the process stops: nothing new is taken. */
   readonly isStopping: () => boolean;
 }
@@ -32,7 +35,7 @@ export interface PipelineParts {
  * the signature is right: a sender that cannot sign uses up nobody's rate (decision 0007).
  */
 export function createPipeline(parts: PipelineParts): HttpHandler {
-  const { registry, limits, answers, recorder, appends, clock, isStopping } = parts;
+  const { registry, limits, answers, recorder, appends, clock, clockWatch, isStopping } = parts;
   return async (request) => {
     const known = identifyEndpoint(request, registry);
     const passage = { request, endpoint: known };
@@ -60,8 +63,10 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
 
     // signature, timestamp
     const verdict = verifyDelivery(raw, endpoint, raw.receivedAt);
-    if (!verdict.ok) return turnAway(forbidden(verdict));
+    if (!verdict.ok) return turnAway(forbidden(clockWatch, endpoint, verdict, raw.receivedAt));
     const { delivery } = verdict;
+    const { signedAtMs } = delivery;
+    if (signedAtMs !== null) clockWatch.noteSigned(endpoint, signedAtMs, raw.receivedAt);
 
     // rate limit; when Redis is asked the facts are read meanwhile
     const taking = limits.take(endpoint, delivery.credential.id, raw.clientAddress);
@@ -113,8 +118,22 @@ const notAllowed = {
   answer: 'forbidden',
   code: 'address_refused',
 } as const;
-const forbidden = ({ layer, code }: Pick<Refusal, 'layer'> & { readonly code: string }) =>
-  ({ layer, answer: 'forbidden', code }) as const;
+
+/** A signed time that is refused while our own clock is the suspect is said to be that. */
+function forbidden(
+  clockWatch: PipelineParts['clockWatch'],
+  endpoint: Endpoint,
+  { layer, code, signedAtMs }: SchemeRefusal,
+  now: number,
+): Refusal {
+  if (layer !== 'timestamp') return { layer, answer: 'forbidden', code };
+  if (signedAtMs !== undefined) clockWatch.noteSigned(endpoint, signedAtMs, now);
+  const suspicion = clockWatch.suspectsOwnClock(now);
+  return suspicion === null
+    ? { layer, answer: 'forbidden', code }
+    : { layer, answer: 'forbidden', code: 'clock_suspect', detail: suspectDetail(suspicion) };
+}
+
 const notRecorded = {
   too_large: { layer: 'record', answer: 'body_too_large' },
   no_key: { layer: 'record', answer: 'service_unreachable', code: 'day_key_missing' },

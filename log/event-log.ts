@@ -60,6 +60,8 @@ export interface Fetcher {
 /** The batch is durable on every in-sync replica; its first record stands at `baseOffset`. */
 export interface AppendAck {
   readonly baseOffset: Offset;
+  /** The log's own clock (LogAppendTime), ms since 1970; absent where an ack does not tell. */
+  readonly appendedAt?: number;
 }
 
 /**

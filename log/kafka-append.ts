@@ -54,7 +54,8 @@ export async function kafkaAppender(
       if (result?.errorCode !== 0 || !(baseOffset >= 0)) {
         throw new Error(`answered with error ${result?.errorCode}, offset ${result?.baseOffset}`);
       }
-      return { baseOffset: offset(baseOffset) };
+      const appendedAt = Number(result.logAppendTime ?? -1);
+      return { baseOffset: offset(baseOffset), ...(appendedAt > 0 ? { appendedAt } : {}) };
     },
     async close() {
       await disconnect();

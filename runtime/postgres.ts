@@ -106,6 +106,14 @@ export async function assertReachable(database: Database, url: string): Promise<
   }
 }
 
+/** The database's clock, ms since 1970. */
+export async function databaseTime(database: Database): Promise<number> {
+  const { rows } = await database.query<{ ms: number }>(
+    'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
+  );
+  return rows[0]?.ms ?? NaN;
+}
+
 /**
  * Runs `work` in one transaction (read committed); rolled back when it throws. A connection whose
  * state is not known afterwards is thrown away, never given back to the pool.

@@ -131,6 +131,15 @@ test('with PostgreSQL there, an id nobody has is answered 404, a new endpoint at
     return (await metric(ingest, 'trunkline_ingest_day_keys_ahead_days')) === 14;
   });
 
+  // Our clock is held against both of theirs.
+  for (const source of ['database', 'log']) {
+    const drift = await metric(
+      ingest,
+      `trunkline_ingest_clock_drift_seconds\\{source="${source}"\\}`,
+    );
+    expect(Math.abs(drift), source).toBeLessThan(5);
+  }
+
   // Away while it runs: the known is served, of the unknown nothing is said.
   postgres.cut();
   expect((await deliver(ingest)).status).toBe(204);

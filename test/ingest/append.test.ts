@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Registry as PromRegistry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { Appends } from '../../ingest/append.js';
+import { Appends, type AppendOptions } from '../../ingest/append.js';
 import { DrainRate } from '../../ingest/drain-rate.js';
 import { IngestMetrics } from '../../ingest/metrics.js';
 import { Spool } from '../../ingest/spool.js';
@@ -57,6 +57,7 @@ interface StartOptions {
   readonly maxBytes?: number;
   readonly drainRate?: number;
   readonly isLogAway?: () => boolean;
+  readonly onAck?: AppendOptions['onAck'];
 }
 
 async function start(weather: Weather, options: StartOptions = {}) {
@@ -73,7 +74,9 @@ async function start(weather: Weather, options: StartOptions = {}) {
   const log = createMemoryLog(store, weather.schedule);
   const { timeoutMs = 60, drainRate = 100_000, isLogAway = () => false } = options;
   const rate = new DrainRate(drainRate);
-  const appends = new Appends({ log, spool, timeoutMs, metrics, logger, rate, isLogAway });
+  const onAck = options.onAck ?? (() => undefined);
+  const parts = { log, spool, timeoutMs, metrics, logger, rate, isLogAway, onAck };
+  const appends = new Appends(parts);
   opened.push({ appends, spool });
   return { appends, spool };
 }

@@ -73,6 +73,7 @@ function layers(endpoints: readonly Endpoint[], change: Partial<Rates> = {}) {
     },
     appends,
     clock: Date.now,
+    clockWatch: { noteSigned: () => undefined, suspectsOwnClock: () => null },
     isStopping: () => false,
   });
   const send = async (id: string, from: string, signature: string): Promise<HttpResponse> => {

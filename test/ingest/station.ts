@@ -11,7 +11,7 @@ import { createLocalCodec, type Codec } from '../../log/event-codec.js';
 import type { EventLog } from '../../log/event-log.js';
 import { createMemoryLog, MemoryStore } from '../../log/memory.js';
 import type { Clock } from '../../runtime/clock.js';
-import { createHealth } from '../../runtime/health.js';
+import { createHealth, type Health } from '../../runtime/health.js';
 import { createHttpServer } from '../../runtime/http.js';
 import { createShelvedKeyStore, KeyShelf } from '../../runtime/key-shelf.js';
 import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime/keys.js';
@@ -73,6 +73,8 @@ export function registryOf(list: readonly Endpoint[]): Registry {
 }
 
 export interface StationOptions {
+  /** What the station's clock is held against. Default: nothing. */
+  readonly databaseTime?: () => Promise<number>;
   /** In place of one that holds `endpoints`. */
   readonly registry?: Registry;
   readonly endpoints?: readonly Endpoint[];
@@ -90,6 +92,7 @@ export interface Station {
   readonly store: MemoryStore;
   readonly lines: readonly LogLine[];
   readonly metrics: Metrics;
+  readonly health: Health;
   /** The records of all partitions of the memory log. */
   readonly facts: () => RecordedFact[];
   readonly open: (fact: RecordedFact) => Promise<DeliveryContent>;
@@ -102,6 +105,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
   const { logger, lines } = recordingLogger();
   const metrics = createMetrics();
   const codec: Codec = createLocalCodec();
+  const health = createHealth();
   const shelf = new KeyShelf();
   const keyStore = createShelvedKeyStore(createMemoryKeyStore(), shelf);
   const keyRing = options.keyRing ?? createKeyRing(Buffer.alloc(32, 7), keyStore);
@@ -124,8 +128,9 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
       {
         httpServer,
         registry: options.registry ?? registryOf(options.endpoints ?? endpoints()),
-        ...{ keyRing, shelf, health: createHealth() },
+        ...{ keyRing, shelf, health },
         logState: () => ({ kind: 'open' }),
+        databaseTime: options.databaseTime ?? null,
         log: options.log ?? createMemoryLog(store),
         codec,
         logger,
@@ -145,6 +150,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     store,
     lines,
     metrics,
+    health,
     facts: () =>
       [0, 1, 2, 3].flatMap((partition) =>
         store
