@@ -7,7 +7,7 @@ import { endpointId } from '../schemas/ids.js';
 import { causeWords, type CauseCode } from '../schemas/refusal-causes.js';
 import { explain, workUnits, type Explanation, type RefusedRequest } from './explain/explain.js';
 import type { StoredCredential } from './providers/provider.js';
-import { findProvider } from './providers/registry.js';
+import { findProvider, providerNamed } from './providers/registry.js';
 import type { SignedRequest } from './schemes/scheme.js';
 
 /** A judged line. `layer` is null exactly when the delivery was accepted. */
@@ -56,7 +56,7 @@ const credential = z.record(z.string(), z.unknown());
 
 const lineSchema = z.object({
   id: z.union([z.string(), z.number()]),
-  provider: z.string(),
+  provider: z.string().transform(providerNamed),
   method: z.string(),
   url: z.string(),
   headers,

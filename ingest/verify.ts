@@ -23,7 +23,16 @@ export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: numb
   if (!verdict.ok) return verdict;
   const credential = credentials[verdict.credential] ?? { id: '', isRetiring: false };
   const signedAtMs = verdict.signedAtMs ?? null;
-  const delivery = { tenant, provider, url, raw, credential, signedAtMs } as VerifiedDelivery;
+  const messageId = verdict.messageId ?? null;
+  const delivery = {
+    tenant,
+    provider,
+    url,
+    raw,
+    credential,
+    signedAtMs,
+    messageId,
+  } as VerifiedDelivery;
   return { ok: true, delivery };
 }
 

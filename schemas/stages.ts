@@ -31,6 +31,8 @@ export type VerifiedDelivery = Brand<
     readonly credential: { readonly id: string; readonly isRetiring: boolean };
     /** The signed time in ms since 1970; null where the provider signs none. */
     readonly signedAtMs: number | null;
+    /** The sender's id of the message, from what was signed; null where the scheme signs none. */
+    readonly messageId: string | null;
     readonly raw: RawDelivery;
   },
   'VerifiedDelivery'

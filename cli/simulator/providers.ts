@@ -9,6 +9,9 @@ import { simulatedElevenlabs } from './elevenlabs-scenarios.js';
 import { simulatedLivekit } from './livekit-scenarios.js';
 import { simulatedRetell } from './retell-scenarios.js';
 import { simulatedSignalwire } from './signalwire-scenarios.js';
+import { simulatedClerk } from './clerk-scenarios.js';
+import { simulatedGenericHmac, simulatedStandardWebhooks } from './open-form-scenarios.js';
+import { simulatedStripe } from './stripe-scenarios.js';
 import { simulatedTelnyx } from './telnyx-scenarios.js';
 import { simulatedTwilio } from './twilio-scenarios.js';
 import { simulatedVapi } from './vapi-scenarios.js';
@@ -26,6 +29,10 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedLivekit,
   simulatedElevenlabs,
   simulatedSignalwire,
+  simulatedClerk,
+  simulatedStripe,
+  simulatedStandardWebhooks,
+  simulatedGenericHmac,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

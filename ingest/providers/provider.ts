@@ -49,6 +49,8 @@ export interface ProviderGuide {
 /** What is particular to one provider. */
 export interface ProviderDefinition<Credential> {
   readonly name: ProviderName;
+  /** Other names that people and files call it by; never stored. */
+  readonly aliases?: readonly string[];
   /** Version of `map`; a fact says by which it was made. Raise it with every change of meaning. */
   readonly mappingVersion: number;
   readonly credentialSchema: z.ZodType<Credential>;
@@ -89,8 +91,9 @@ export interface AcceptedBy extends Accepted {
 
 export interface Provider extends Omit<
   ProviderDefinition<unknown>,
-  'verify' | 'keptHeaders' | 'signatureHeaders' | 'maxBodyBytes'
+  'verify' | 'keptHeaders' | 'signatureHeaders' | 'maxBodyBytes' | 'aliases'
 > {
+  readonly aliases: readonly string[];
   readonly keptHeaders: readonly string[];
   readonly signatureHeaders: readonly string[];
   /** Null for 1 MiB. */
@@ -146,6 +149,7 @@ export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
   const { name, mappingVersion, credentialSchema, guide, addressRanges, signsWith } = definition;
   return {
     ...{ name, mappingVersion, credentialSchema, guide, addressRanges, signsWith },
+    aliases: definition.aliases ?? [],
     keptHeaders: definition.keptHeaders ?? [],
     signatureHeaders: definition.signatureHeaders ?? [],
     maxBodyBytes: definition.maxBodyBytes ?? null,

@@ -12,6 +12,10 @@ import type { Acknowledgement, Provider } from './provider.js';
 import { plivo } from './plivo.js';
 import { retell } from './retell.js';
 import { signalwire } from './signalwire.js';
+import { clerk } from './clerk.js';
+import { genericHmac } from './generic-hmac.js';
+import { standardWebhooks } from './standard-webhooks.js';
+import { stripe } from './stripe.js';
 import { telnyx } from './telnyx.js';
 import { twilio } from './twilio.js';
 import { vonage } from './vonage.js';
@@ -29,12 +33,23 @@ const all: readonly Provider[] = [
   livekit,
   elevenlabs,
   signalwire,
+  clerk,
+  stripe,
+  standardWebhooks,
+  genericHmac,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));
 
 /** Names of all providers, in the order of their registration. */
 export const providerNames: readonly ProviderName[] = all.map(({ name }) => name);
+
+const byAlias: ReadonlyMap<string, ProviderName> = new Map(
+  all.flatMap(({ name, aliases }) => aliases.map((alias) => [alias, name] as const)),
+);
+
+/** The provider's name for what a person or a file calls it; the text itself where nobody has it. */
+export const providerNamed = (text: string): ProviderName => byAlias.get(text) ?? text;
 
 /** Null for a name nobody has, which only a newer version of the program can have stored. */
 export const findProvider = (name: ProviderName): Provider | null => byName.get(name) ?? null;

@@ -52,6 +52,8 @@ export interface Accepted {
   readonly ok: true;
   /** The signed time in ms since 1970; absent where the provider signs none. */
   readonly signedAtMs?: number;
+  /** The id of the message that was signed along with it, the same over retries; absent where there is none. */
+  readonly messageId?: string;
 }
 
 export type Verdict = Accepted | Refusal;

@@ -18,7 +18,7 @@ export type RecordState = {
 export const recordStateOf = (state: AggregateState): RecordState => state as RecordState;
 
 /** Facts kept of one record. A subscription lives for years, so the bound must not freeze it. */
-export const maxFactsPerRecord = 64;
+export const maxFactsPerRecord = 32;
 
 /**
  * The facts with one more, or with an earlier copy of one: sorted in the provider's order, the first and

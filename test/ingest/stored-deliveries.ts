@@ -26,11 +26,17 @@ export interface StoredDelivery {
 }
 
 export const deliveriesFolder = join(process.cwd(), 'test/fixtures/deliveries');
+/** Of senders without a sheet: made and signed for these tests, in the same form. */
+const ownFolder = join(process.cwd(), 'test/fixtures/own-deliveries');
+const folders = [deliveriesFolder, ownFolder];
 
-const read = (file: string): unknown =>
-  JSON.parse(readFileSync(join(deliveriesFolder, file), 'utf8'));
+const read = (folder: string, file: string): unknown =>
+  JSON.parse(readFileSync(join(folder, file), 'utf8'));
 
-const allSecrets = read('_secrets.json') as Record<string, Record<string, string>>;
+const allSecrets = Object.assign(
+  {},
+  ...folders.map((folder) => read(folder, '_secrets.json')),
+) as Record<string, Record<string, string>>;
 
 /** The invented credentials the stored deliveries of a provider were signed with. */
 export function secretsOf(provider: ProviderName): Record<string, string> {
@@ -67,9 +73,10 @@ export const live = (value: Readonly<Record<string, string>>, id = '1'): LiveCre
 /** For deliveries that sign no time: within a day of what they tell. */
 const anyClock = 1_790_848_800;
 
-export const storedDeliveries: readonly StoredDelivery[] = readdirSync(deliveriesFolder)
-  .filter((file) => file.endsWith('.json') && !file.startsWith('_'))
-  .map((file) => ({ ...(read(file) as StoredDelivery), file }))
+export const storedDeliveries: readonly StoredDelivery[] = folders
+  .flatMap((folder) => readdirSync(folder).map((file) => ({ folder, file })))
+  .filter(({ file }) => file.endsWith('.json') && !file.startsWith('_'))
+  .map(({ folder, file }) => ({ ...(read(folder, file) as StoredDelivery), file }))
   .map((one) => ({ ...one, _signedAt: (one._signedAt as number | null) ?? anyClock }))
   .filter(({ provider }) => providerNames.includes(provider));
 

@@ -11,6 +11,7 @@ import { openInstallation } from '../../cli/installation.js';
 import type { SignedWebhook } from '../ingest/signing.js';
 import {
   newTelnyxKey,
+  signAs,
   signTelnyx,
   signTwilioBody,
   signTwilioForm,
@@ -32,7 +33,7 @@ import { accountOf, storedDeliveries } from '../ingest/stored-deliveries.js';
 import { startKafka, type OwnKafka } from '../services/kafka.js';
 import { freshDirectory, startProduct, type Product } from '../services/product.js';
 import { until } from '../services/shared.js';
-import { callsOf, clearOf, needlesOf, Search, type Person } from './personal-data.js';
+import { callsOf, clearOf, membersOf, needlesOf, Search, type Person } from './personal-data.js';
 
 // Alone this takes a fraction; on a machine with more to do it only has to end.
 vi.setConfig({ testTimeout: 240_000 });
@@ -100,7 +101,12 @@ async function sendPeople(site: Site, round: string): Promise<void> {
     // Signed, but no content that anybody could read.
     const broken = Buffer.from(`{"text":"${person.text}","from":"${person.number}"`, 'utf8');
     const odd = Buffer.from(`${person.number}=${encodeURIComponent(person.name)}`, 'utf8');
+    const clerk = endpointUrl(site, 'clerk');
+    const stripe = endpointUrl(site, 'stripe');
+    const members = membersOf(person, `${round}${index}`);
     return [
+      ...members.users.map((event) => signedEvent('clerk', clerk, event)),
+      ...members.bills.map((event) => signedEvent('stripe', stripe, event)),
       ...forms.map((form) => signTwilioForm(twilio, form, authToken)),
       ...queries.map((query) => signTwilioGet(`${twilio}?${query}`, authToken)),
       ...events.map((event) => signed(Buffer.from(JSON.stringify(event), 'utf8'))),
@@ -109,6 +115,14 @@ async function sendPeople(site: Site, round: string): Promise<void> {
   });
   await Promise.all(webhooks.map((webhook) => accepted(webhook)));
 }
+
+/** Signed by the account of the provider's endpoint. */
+const signedEvent = (provider: string, url: string, event: object): SignedWebhook => {
+  const headers = { 'content-type': 'application/json' };
+  const body = Buffer.from(JSON.stringify(event));
+  const { sender } = accounts.get(provider) ?? accountOf(provider);
+  return signAs(provider, { method: 'POST', url, headers, body }, sender, Date.now());
+};
 
 async function accepted(webhook: SignedWebhook, what = 'a delivery'): Promise<void> {
   const answer = await post(webhook);
@@ -160,12 +174,12 @@ async function sendRefused(site: Site, search: Search, viewer: Caller): Promise<
   search.add('refused token', await (await get(token, '/v1/calls')).text());
 }
 
-/** What a viewer sees on the stream, and what it is told when it asks for nonsense. */
+/** What who sees masked forms only sees on the stream (an auditor: a viewer sees less), and what it is told when it asks for nonsense. */
 async function watch(viewer: Caller): Promise<RawSocket> {
   const [{ number, name, text }] = [people[0] as Person];
   const ws = `${viewer.url.replace(/^http/, 'ws')}/v1/stream`;
   const socket = await RawSocket.ready(ws, viewer.token);
-  for (const topic of ['calls', 'messages', 'stats']) {
+  for (const topic of ['calls', 'messages', 'records', 'stats']) {
     socket.send({ type: 'subscribe', id: topic, topic });
   }
   socket.send({ type: 'subscribe', id: 'a', topic: `call:${number}` });
@@ -182,6 +196,7 @@ async function collectAnswers(search: Search, viewer: Caller): Promise<void> {
   const { items: calls } = await listCalls(viewer);
   const paths = [
     ...['/v1/calls?limit=200', '/v1/messages?limit=200', '/v1/stats', '/v1/events?limit=200'],
+    '/v1/records?limit=200',
     ...['/health', '/health/ready', '/openapi.json', '/', '/v1/endpoints'],
     ...calls.flatMap(({ id }) => [`/v1/calls/${id}`, `/v1/calls/${id}/events?limit=200`]),
   ];
@@ -247,7 +262,7 @@ describe('on Kafka, with the roles as processes', () => {
     for (const [provider, { endpoint }] of accounts) {
       endpoints[provider] = await cluster.endpoint('acme', provider, endpoint);
     }
-    const keys = [await cluster.key('acme', 'viewer'), await cluster.key('acme', 'operator')];
+    const keys = [await cluster.key('acme', 'auditor'), await cluster.key('acme', 'operator')];
     processes = await Promise.all([
       cluster.start('ingest', { data: ingestData }),
       cluster.start('processors'),
@@ -393,12 +408,17 @@ describe('on the embedded default', () => {
     const telnyx = await store.addEndpoint({
       ...{ ...common, provider: 'telnyx', name: 'telnyx', credentials },
     });
-    const { key } = await store.addKey({ tenant, role: 'viewer', name: 'v', expiresAt: null });
+    const { key } = await store.addKey({ tenant, role: 'auditor', name: 'v', expiresAt: null });
     const viewer = { url: product.url, token: key };
-    const endpoints = { twilio: twilio.id, telnyx: telnyx.id };
+    const endpoints: Record<string, EndpointId> = { twilio: twilio.id, telnyx: telnyx.id };
+    for (const provider of ['clerk', 'stripe']) {
+      const own = accounts.get(provider)?.endpoint ?? {};
+      const added = { ...common, provider, name: provider, credentials: { ...own } };
+      endpoints[provider] = (await store.addEndpoint(added)).id;
+    }
     const site = { url: product.url, endpoints };
     await until('the key and the endpoints to be known', async () => {
-      const asked = [twilio, telnyx].map(({ id }) =>
+      const asked = Object.values(endpoints).map((id) =>
         fetch(`${product.url}/v1/webhooks/${id}`, { method: 'POST' }),
       );
       const known = (await Promise.all(asked)).every(({ status }) => status !== 404);

@@ -97,11 +97,59 @@ export function callsOf(
   return { forms, queries, events };
 }
 
+/** What senders that tell of a tenant's own people say of this person: every field that may name them. */
+export function membersOf(
+  { number, name, text, card }: Person,
+  id: string,
+): { readonly users: readonly object[]; readonly bills: readonly object[] } {
+  const [first = name, last = name] = name.split(' ');
+  const email = `${last}@example.com`;
+  const user = {
+    ...{ id: `user_${id}`, first_name: first, last_name: last, username: last },
+    ...{ email_addresses: [{ id: 'a', email_address: email }], unsafe_metadata: { text } },
+    phone_numbers: [{ id: 'p', phone_number: number }],
+  };
+  const clerk = (type: string, data: object) => ({
+    ...{ type, data, object: 'event', timestamp: Date.now(), instance_id: 'ins_1' },
+  });
+  const member = { user_id: user.id, identifier: email, first_name: first, last_name: last };
+  const organisation = { id: `org_${id}`, name, slug: last };
+  const notice = { id: `sms_${id}`, user_id: user.id, to_phone_number: number, message: text };
+  const stripe = (type: string, object: object) => ({
+    ...{ id: `evt_${id}${type}`, type, object: 'event', created: Math.floor(Date.now() / 1000) },
+    data: { object },
+  });
+  const paid = { customer_email: email, customer_name: name, customer_phone: number };
+  return {
+    users: [
+      clerk('user.created', user),
+      clerk('organization.created', organisation),
+      clerk('organizationMembership.created', {
+        ...{ id: `m_${id}`, organization: organisation, public_user_data: member },
+      }),
+      clerk('sms.created', notice),
+      // A name that no field of ours expects where an id or a word should be.
+      clerk('user.updated', { ...user, id: name, status: text }),
+    ],
+    bills: [
+      stripe('customer.created', {
+        id: `cus_${id}`,
+        object: 'customer',
+        name,
+        email,
+        phone: number,
+      }),
+      stripe('invoice.paid', { id: `in_${id}`, object: 'invoice', customer: `cus_${id}`, ...paid }),
+      stripe('charge.succeeded', { id: card, object: name, status: text, customer: number }),
+    ],
+  };
+}
+
 const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
 
 /** Fields of providers' payloads that hold a number, a name, a text or an address of a recording. */
 const personalFields =
-  /^(From|To|Caller|Called|from|to|phone_number|caller_id_name|from_sip_uri|to_sip_uri|Body|body|text|RecordingUrl|mp3|MediaUrl0|WaId)$/;
+  /^(From|To|Caller|Called|from|to|phone_number|caller_id_name|from_sip_uri|to_sip_uri|email_address|identifier|customer_email|Body|body|text|RecordingUrl|mp3|MediaUrl0|WaId)$/;
 
 /** Everything that must be found nowhere: of these people, of the stored deliveries, and secrets. */
 export function needlesOf(
