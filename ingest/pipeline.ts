@@ -77,7 +77,8 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
 
     // map, record
     const { mapped, answer } = early ?? readDelivery(delivery);
-    const recorded = await recordDelivery(recorder, delivery, mapped);
+    const recording = recordDelivery(recorder, delivery, mapped);
+    const recorded = recording instanceof Promise ? await recording : recording;
     if (!recorded.ok) return answers.refused(way, notRecorded[recorded.reason]);
 
     // append

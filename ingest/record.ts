@@ -11,7 +11,7 @@ import { toError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import { encodeContent } from '../schemas/delivery-content.js';
-import type { KeptDelivery, ProviderName } from '../schemas/facts.js';
+import type { KeptDelivery, ProviderName, RecordedFact } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { providerOf } from './providers/registry.js';
@@ -37,14 +37,15 @@ const header = formatHeader({ kind: 'fact' });
 const keptHeaders = ['content-type', 'user-agent'] as const;
 
 /**
- * Seals and encodes; makes the stage RecordedFact. A body that no record can hold is left out: its facts,
+ * Seals and encodes; makes the stage RecordedFact. At once where the day key is at hand, which is for all
+ * but the first delivery of a tenant's day. A body that no record can hold is left out: its facts,
  * digest and length are kept (docs/decisions/0006-agent-content.md).
  */
 export function recordDelivery(
   options: RecorderOptions,
   delivery: VerifiedDelivery,
   mapped: MappedDelivery,
-): Promise<Recorded> {
+): Recorded | Promise<Recorded> {
   const content = { mapped, kept: keptDelivery(delivery) };
   // Facts repeat parts of the body, at worst all of it and escaped.
   const mayBeLarge = delivery.raw.body.length * 4 > options.log.maxBatchBytes;
@@ -71,25 +72,40 @@ interface Content {
   readonly kept: KeptDelivery;
 }
 
-async function record(
-  { keyRing, codec, log, logger }: RecorderOptions,
-  { tenant, provider, raw }: VerifiedDelivery,
+function record(
+  options: RecorderOptions,
+  delivery: VerifiedDelivery,
   { mapped, kept }: Content,
-): Promise<Recorded> {
-  const deliveryId = randomId();
-  const dayKey = utcDay(raw.receivedAt);
+): Recorded | Promise<Recorded> {
+  const { tenant, raw } = delivery;
+  const draft: Draft = {
+    deliveryId: randomId(),
+    dayKey: utcDay(raw.receivedAt),
+    mappingVersion: mapped.mappingVersion,
+  };
   const plain = encodeContent({ facts: mapped.facts, raw: kept });
-  let sealed: Buffer;
-  try {
-    const place = deliveryPlace(tenant, deliveryId);
-    sealed =
-      keyRing.sealDayNow(tenant, dayKey, place, plain) ??
-      (await keyRing.sealDay(tenant, dayKey, place, plain));
-  } catch (thrown) {
-    const error = toError(thrown).message;
-    logger.error({ code: 'day_key_missing', tenant, day: dayKey, error }, 'a delivery not sealed');
-    return { ok: false, reason: 'no_key' };
-  }
+  const place = deliveryPlace(tenant, draft.deliveryId);
+  const sealed = options.keyRing.sealDayNow(tenant, draft.dayKey, place, plain);
+  if (sealed !== null) return recordOf(options, delivery, draft, sealed);
+  return options.keyRing.sealDay(tenant, draft.dayKey, place, plain).then(
+    (later) => recordOf(options, delivery, draft, later),
+    (thrown: unknown) => {
+      const fields = { code: 'day_key_missing', tenant, day: draft.dayKey };
+      options.logger.error({ ...fields, error: toError(thrown).message }, 'a delivery not sealed');
+      return { ok: false, reason: 'no_key' };
+    },
+  );
+}
+
+/** What is decided of a record before it is sealed. */
+type Draft = Pick<RecordedFact, 'deliveryId' | 'dayKey' | 'mappingVersion'>;
+
+function recordOf(
+  { codec, log }: RecorderOptions,
+  { tenant, provider, raw }: VerifiedDelivery,
+  { deliveryId, dayKey, mappingVersion }: Draft,
+  sealed: Buffer,
+): Recorded {
   const value = codec.encodeFact({
     tenant,
     endpoint: raw.endpoint,
@@ -99,7 +115,7 @@ async function record(
     correlationId: raw.correlationId,
     traceId: traceIdOf(raw) ?? deliveryId,
     schemaVersion: 1,
-    mappingVersion: mapped.mappingVersion,
+    mappingVersion,
     dayKey,
     sealed,
   });

@@ -16,10 +16,11 @@ export type VerifyOutcome = { readonly ok: true; readonly delivery: VerifiedDeli
 export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: number): VerifyOutcome {
   const { method, headers, body } = raw;
   const { tenant, provider, credentials } = endpoint;
-  const url = publicUrl(endpoint.publicBaseUrl, raw.target);
+  const { values, isWhole } = preparedOf(endpoint);
+  const url = urlOf(endpoint.publicBaseUrl, raw.target, isWhole);
   const judge = findProvider(provider);
   if (judge === null) return refuse('provider_unknown');
-  const verdict = judge.verify({ method, url, headers, body }, valuesOf(endpoint), nowMs);
+  const verdict = judge.verify({ method, url, headers, body }, values, nowMs);
   if (!verdict.ok) return verdict;
   const credential = credentials[verdict.credential] ?? { id: '', isRetiring: false };
   const signedAtMs = verdict.signedAtMs ?? null;
@@ -36,15 +37,23 @@ export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: numb
   return { ok: true, delivery };
 }
 
+/** What is read off an endpoint once. */
+interface Prepared {
+  readonly values: readonly StoredCredential[];
+  /** Whether its base is the whole public URL. */
+  readonly isWhole: boolean;
+}
+
 // Endpoints are replaced as a whole when the registry refreshes, and a provider's file reads each value
 // once: the lists must stay the same objects.
-const values = new WeakMap<Endpoint, readonly StoredCredential[]>();
+const prepared = new WeakMap<Endpoint, Prepared>();
 
-function valuesOf(endpoint: Endpoint): readonly StoredCredential[] {
-  const known = values.get(endpoint);
+function preparedOf(endpoint: Endpoint): Prepared {
+  const known = prepared.get(endpoint);
   if (known !== undefined) return known;
-  const made = endpoint.credentials.map(({ value }) => value);
-  values.set(endpoint, made);
+  const values = endpoint.credentials.map(({ value }) => value);
+  const made = { values, isWhole: isWholeUrl(endpoint.publicBaseUrl) };
+  prepared.set(endpoint, made);
   return made;
 }
 
@@ -53,8 +62,11 @@ function valuesOf(endpoint: Endpoint): readonly StoredCredential[] {
  * the whole public URL of an endpoint behind a proxy that rewrites paths, and only the query is the
  * request's own.
  */
-export function publicUrl(base: string, target: string): string {
-  if (!isWholeUrl(base)) return base + target;
+export const publicUrl = (base: string, target: string): string =>
+  urlOf(base, target, isWholeUrl(base));
+
+function urlOf(base: string, target: string, isWhole: boolean): string {
+  if (!isWhole) return base + target;
   const query = target.indexOf('?');
   return query === -1 ? base : base + target.slice(query);
 }

@@ -143,6 +143,9 @@ function credentialReader<C>(schema: z.ZodType<C>): (stored: StoredCredential) =
   };
 }
 
+const acceptedBy = ({ signedAtMs }: Accepted, credential: number): AcceptedBy =>
+  signedAtMs === undefined ? { ok: true, credential } : { ok: true, signedAtMs, credential };
+
 /** Makes a provider of its definition: credentials are parsed, several are tried. */
 export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
   const read = credentialReader(definition.credentialSchema);
@@ -157,15 +160,16 @@ export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
     acknowledge: (delivery) => definition.acknowledge(delivery),
     sign: (request, credentials, nowMs) => definition.sign(request, credentials, nowMs),
     verify(request, credentials, nowMs) {
-      let refusal = refuse('credentials_invalid');
-      for (const [credential, stored] of credentials.entries()) {
-        const usable = read(stored);
+      let refusal: Refusal | null = null;
+      for (let at = 0; at < credentials.length; at += 1) {
+        const stored = credentials[at];
+        const usable = stored === undefined ? null : read(stored);
         if (usable === null) continue;
         const verdict = definition.verify(request, usable, nowMs);
-        if (verdict.ok) return { ...verdict, credential };
-        refusal = moreTelling(refusal, verdict);
+        if (verdict.ok) return acceptedBy(verdict, at);
+        refusal = refusal === null ? verdict : moreTelling(refusal, verdict);
       }
-      return refusal;
+      return refusal ?? refuse('credentials_invalid');
     },
   };
 }

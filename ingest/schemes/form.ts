@@ -127,28 +127,44 @@ export function parseQuery(url: string): Form {
  */
 export type Repeats = 'once' | 'sorted' | 'as_received';
 
-const byName = (a: FormField, b: FormField): number =>
-  a.name === b.name ? 0 : a.name < b.name ? -1 : 1;
+function isBefore(a: FormField, b: FormField, repeats: Repeats): boolean {
+  if (a.name !== b.name) return a.name < b.name;
+  return repeats !== 'as_received' && a.value < b.value;
+}
 
-const byNameThenValue = (a: FormField, b: FormField): number => {
-  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
-  if (a.value !== b.value) return a.value < b.value ? -1 : 1;
-  return 0;
-};
+/** More fields than this are sorted by the engine: comparisons must not grow by the square. */
+const fewFields = 48;
 
-/** The fields by name, in UTF-16 code units, and those of one name as `repeats` says. */
-export const sortedFields = ({ fields }: Form, repeats: Repeats): readonly FormField[] =>
-  [...fields].sort(repeats === 'as_received' ? byName : byNameThenValue);
+/**
+ * The fields by name, in UTF-16 code units, and those of one name as `repeats` says. Fields are few, and
+ * each is put in its place faster than the engine sorts them.
+ */
+export function sortedFields({ fields }: Form, repeats: Repeats): readonly FormField[] {
+  const isLess = (a: FormField, b: FormField): boolean => isBefore(a, b, repeats);
+  if (fields.length > fewFields) {
+    return [...fields].sort((a, b) => (isLess(a, b) ? -1 : Number(isLess(b, a))));
+  }
+  const sorted: FormField[] = [];
+  for (const one of fields) {
+    let at = sorted.length;
+    for (let before = sorted[at - 1]; before !== undefined && isLess(one, before);) {
+      sorted[at] = before;
+      at -= 1;
+      before = sorted[at - 1];
+    }
+    sorted[at] = one;
+  }
+  return sorted;
+}
 
 /**
  * What Twilio and its kin append to the URL before they sign: name and value of each field, sorted by
  * UTF-16 code unit, without delimiters (twilio@6.2.0 `toFormUrlEncodedParam`). As latin1.
  */
 export function signedFields(form: Form, repeats: Repeats = 'once'): string {
-  const sorted = sortedFields(form, repeats);
   let text = '';
   let before: FormField | null = null;
-  for (const entry of sorted) {
+  for (const entry of sortedFields(form, repeats)) {
     const isRepeated = before?.name === entry.name && before.signedBytes === entry.signedBytes;
     if (!isRepeated || repeats !== 'once') text += entry.signedBytes;
     before = entry;
