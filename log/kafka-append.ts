@@ -1,11 +1,11 @@
 // The Kafka log, appending: a new idempotent producer for each appender (design 3.2, rule 1). Comes in:
 // batches. Goes out: acks of all in-sync replicas; everything else ends the appender.
 
-import { CompressionTypes, Partitioners, type Kafka } from 'kafkajs';
+import { CompressionTypes, Partitioners, type Kafka, type Message } from 'kafkajs';
 import { TrunklineError, toError } from '../runtime/errors.js';
 import { offset } from '../schemas/ids.js';
 import { orderedAppender } from './append-order.js';
-import type { Appender, Topic } from './event-log.js';
+import type { Appender, LogRecord, Topic } from './event-log.js';
 import { headerName } from './record-header.js';
 
 /** Makes a producer with a new identity and connects it; `timeoutMs` is the deadline of one batch. */
@@ -38,12 +38,7 @@ export async function kafkaAppender(
         acks: -1,
         timeout: timeoutMs,
         compression: CompressionTypes.None,
-        messages: records.map(({ key, header, value }) => ({
-          key,
-          value,
-          partition,
-          headers: { [headerName]: header },
-        })),
+        messages: messagesOf(records, partition),
       });
       const settled: Promise<unknown> = sending
         .catch(() => undefined)
@@ -63,4 +58,20 @@ export async function kafkaAppender(
       if (underWay.size > 0) void Promise.all(underWay).then(disconnect);
     },
   });
+}
+
+/**
+ * The records as kafkajs takes them. Equal headers are one object, which the encoder knows again.
+ *
+ * kafkajs groups messages by partition in a `reduce` that copies the list once for each of them: a
+ * batch of 500 costs 1.3 µs a record for what this list, all of one partition, can say at once.
+ */
+function messagesOf(records: readonly LogRecord[], partition: number): Message[] {
+  let headers = { [headerName]: '' };
+  const messages = records.map(({ key, header, value }) => {
+    if (headers[headerName] !== header) headers = { [headerName]: header };
+    return { key, value, partition, headers };
+  });
+  const grouped = { [partition]: messages };
+  return Object.defineProperty(messages, 'reduce', { value: () => grouped });
 }

@@ -86,19 +86,23 @@ function writeBatch(into: Writer, batch: ProducePartition, context: BatchContext
   into.int16(body.producerEpoch);
   into.int32(batch.firstSequence);
   into.int32(batch.messages.length);
-  for (const [delta, record] of batch.messages.entries()) writeRecord(into, record, delta);
+  const around = new Around();
+  for (let delta = 0; delta < batch.messages.length; delta += 1) {
+    const record = batch.messages[delta];
+    if (record !== undefined) writeRecord(into, record, delta, around.of(record));
+  }
   const checked = into.buffer.subarray(start + checkedFrom, start + bytes);
   into.buffer.writeUInt32BE(crc32c(checked), start + checkedFrom - 4);
 }
 
-function writeRecord(into: Writer, record: ProduceRecord, delta: number): void {
-  into.varint(contentBytes(record, delta));
+function writeRecord(into: Writer, record: ProduceRecord, delta: number, around: number): void {
+  const { key, value, headers } = record;
+  into.varint(around + 2 + varintBytes(delta) + sizedBytes(value));
   into.int8(0); // attributes
   into.varint(0); // after the batch's time
   into.varint(delta);
-  into.bytes(record.key);
-  into.bytes(record.value);
-  const { headers } = record;
+  into.bytes(key);
+  into.bytes(value);
   const names = Object.keys(headers);
   into.varint(names.length);
   for (const name of names) {
@@ -107,24 +111,33 @@ function writeRecord(into: Writer, record: ProduceRecord, delta: number): void {
   }
 }
 
-const recordsBytes = ({ messages }: ProducePartition): number => {
+/** Bytes of key and headers, which a batch of one tenant's facts repeats: counted where they change. */
+class Around {
+  #key: string | undefined;
+  #headers: ProduceRecord['headers'] | undefined;
+  #bytes = 0;
+
+  of({ key, headers }: ProduceRecord): number {
+    if (key === this.#key && headers === this.#headers) return this.#bytes;
+    this.#key = key;
+    this.#headers = headers;
+    const names = Object.keys(headers);
+    this.#bytes = sizedBytes(key) + varintBytes(names.length);
+    for (const name of names) this.#bytes += sizedBytes(name) + sizedBytes(headers[name] ?? null);
+    return this.#bytes;
+  }
+}
+
+function recordsBytes({ messages }: ProducePartition): number {
+  const around = new Around();
   let sum = 0;
   for (let delta = 0; delta < messages.length; delta += 1) {
     const record = messages[delta];
     if (record === undefined) continue;
-    const bytes = contentBytes(record, delta);
+    const bytes = around.of(record) + 2 + varintBytes(delta) + sizedBytes(record.value);
     sum += varintBytes(bytes) + bytes;
   }
   return sum;
-};
-
-/** Of a record behind its own length. */
-function contentBytes({ key, value, headers }: ProduceRecord, delta: number): number {
-  let bytes = 2 + varintBytes(delta) + sizedBytes(key) + sizedBytes(value);
-  const names = Object.keys(headers);
-  bytes += varintBytes(names.length);
-  for (const name of names) bytes += sizedBytes(name) + sizedBytes(headers[name] ?? null);
-  return bytes;
 }
 
 function sizedBytes(value: string | Buffer | null): number {
@@ -140,6 +153,9 @@ function varintBytes(value: number): number {
   for (; rest !== 0; rest >>>= 7) bytes += 1;
   return bytes;
 }
+
+/** Up to here a loop is faster than a call of the engine. */
+const shortText = 32;
 
 /** Writes big-endian fields one after the other into a buffer of a known size. */
 class Writer {
@@ -177,13 +193,19 @@ class Writer {
     this.at += this.buffer.write(text, this.at);
   }
 
+  #ascii(text: string): void {
+    for (let at = 0; at < text.length; at += 1) this.buffer[this.at++] = text.charCodeAt(at);
+  }
+
   /** With its length in front; null as −1. */
   bytes(value: string | Buffer | null): void {
     if (value === null) {
       this.varint(-1);
     } else if (typeof value === 'string') {
-      this.varint(Buffer.byteLength(value));
-      this.at += this.buffer.write(value, this.at);
+      const length = Buffer.byteLength(value);
+      this.varint(length);
+      if (length <= shortText && length === value.length) this.#ascii(value);
+      else this.at += this.buffer.write(value, this.at);
     } else {
       this.varint(value.length);
       this.at += value.copy(this.buffer, this.at);
@@ -193,7 +215,7 @@ class Writer {
 
 /** Reflected CRC-32C polynomial (RFC 3720); zlib has only the other one. */
 const polynomial = 0x82f63b78;
-const lanes = 8;
+const lanes = 16;
 /** Table n at 256·n: the checksum of a byte followed by n zeros. */
 const table = makeTable();
 
@@ -212,23 +234,26 @@ function makeTable(): Int32Array {
 }
 
 const look = (at: number): number => table[at] ?? 0;
-const byteOf = (bytes: Buffer, at: number): number => bytes[at] ?? 0;
 
-/** CRC-32C of bytes, eight at a time (slicing-by-8): a quarter of the time of one by one. */
+/** The part of four bytes (little-endian, first byte lowest) that stand `after` bytes before the last. */
+const part = (four: number, after: number): number =>
+  look(256 * (after + 3) + (four & 0xff)) ^
+  look(256 * (after + 2) + ((four >>> 8) & 0xff)) ^
+  look(256 * (after + 1) + ((four >>> 16) & 0xff)) ^
+  look(256 * after + (four >>> 24));
+
+/** CRC-32C of bytes, sixteen at a time (slicing-by-16): a sixth of the time of one by one. */
 export function crc32c(bytes: Buffer): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const four = (at: number): number => view.getInt32(at, true);
   let crc = -1;
   let at = 0;
   for (const last = bytes.length - lanes; at <= last; at += lanes) {
-    crc =
-      look(1792 + ((crc ^ byteOf(bytes, at)) & 0xff)) ^
-      look(1536 + (((crc >>> 8) ^ byteOf(bytes, at + 1)) & 0xff)) ^
-      look(1280 + (((crc >>> 16) ^ byteOf(bytes, at + 2)) & 0xff)) ^
-      look(1024 + ((crc >>> 24) ^ byteOf(bytes, at + 3))) ^
-      look(768 + byteOf(bytes, at + 4)) ^
-      look(512 + byteOf(bytes, at + 5)) ^
-      look(256 + byteOf(bytes, at + 6)) ^
-      look(byteOf(bytes, at + 7));
+    const first = part(crc ^ four(at), 12) ^ part(four(at + 4), 8);
+    crc = first ^ part(four(at + 8), 4) ^ part(four(at + 12), 0);
   }
-  for (; at < bytes.length; at += 1) crc = look((crc ^ byteOf(bytes, at)) & 0xff) ^ (crc >>> 8);
+  for (; at < bytes.length; at += 1) {
+    crc = look((crc ^ view.getUint8(at)) & 0xff) ^ (crc >>> 8);
+  }
   return (crc ^ -1) >>> 0;
 }
