@@ -133,9 +133,8 @@ async function take(request: HttpRequest, spent: number[]): Promise<Taken> {
 /** Encodes one batch as the Kafka log does; the microseconds it took. */
 function encode(batch: readonly Taken[]): number {
   const begin = performance.now();
-  const messages = batch.map(({ record: { key, value, header } }) => ({
-    ...{ key, value, headers: { [headerName]: header } },
-  }));
+  const headers = { [headerName]: batch[0]?.record.header ?? '' };
+  const messages = batch.map(({ record: { key, value } }) => ({ key, value, headers }));
   const topicData = [{ topic: 't', partitions: [{ partition: 0, firstSequence: 0, messages }] }];
   const about = { acks: -1, timeout: 1000, producerId: '1', producerEpoch: 0 };
   encodeProduce({ ...about, topicData }, 0);

@@ -4,6 +4,7 @@
 import type { HttpRequest } from '../runtime/http.js';
 import type { EndpointId } from '../schemas/ids.js';
 import type { RawDelivery } from '../schemas/stages.js';
+import { mediaTypeOf } from './media-type.js';
 
 /** A delivery, or the code of the answer to what is none. */
 export type Received =
@@ -30,8 +31,7 @@ export function receiveDelivery(request: HttpRequest, endpoint: EndpointId, now:
  */
 function isSupported(contentType: string | undefined): boolean {
   if (contentType === undefined) return true;
-  const end = contentType.indexOf(';');
-  const type = (end === -1 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+  const type = mediaTypeOf(contentType);
   return (
     type === 'application/json' ||
     type === 'application/x-www-form-urlencoded' ||

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import type { ProviderFact } from '../../schemas/facts.js';
 import type { RawDelivery, VerifiedDelivery } from '../../schemas/stages.js';
+import { mediaTypeOf } from '../media-type.js';
 import { parseForm, parseQuery, signedFields, type Form } from '../schemes/form.js';
 import { signUrl, verifyFormUrl } from '../schemes/hmac-sha1-form-url.js';
 import {
@@ -54,11 +55,6 @@ const credentialSchema = z.object({
 });
 type TwilioCredential = z.output<typeof credentialSchema>;
 
-function mediaType(headers: ReadonlyMap<string, string>): string {
-  const [type = ''] = (headers.get('content-type') ?? '').split(';', 1);
-  return type.trim().toLowerCase();
-}
-
 /**
  * The URL decides how the body is bound: it is signed, the content type is not. A body without a type is
  * judged as a form: that signature covers every byte of it, and a proxy may have lost the header.
@@ -66,7 +62,7 @@ function mediaType(headers: ReadonlyMap<string, string>): string {
 function verifySignature(request: SignedRequest, authToken: string): Verdict {
   if (request.method === 'GET' && request.body.length > 0) return refuse('body_not_signed');
   if (bodyDigest(request.url) !== null) return verifyUrlBodyDigest(request, header, authToken);
-  const type = mediaType(request.headers);
+  const type = mediaTypeOf(request.headers.get('content-type'));
   const isBound = request.method === 'GET' || type === form || type === '';
   return isBound ? verifyFormUrl(request, header, authToken) : refuse('body_not_signed');
 }
