@@ -17,7 +17,7 @@ import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
 import { createHealth, type HealthResult } from '../runtime/health.js';
-import { keepHeapSmall } from '../runtime/heap.js';
+import { keepHeapSmall, scavengeAlone } from '../runtime/heap.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
 import { exportHttpMetrics } from '../runtime/http-metrics.js';
 import { stopOnSignals, stopped, supervise, type Task } from '../runtime/lifecycle.js';
@@ -66,6 +66,7 @@ function parseRoles(text: string): readonly Role[] {
 async function serve(options: ServeOptions): Promise<void> {
   const begin = performance.now();
   keepHeapSmall();
+  scavengeAlone();
   const port = options.port === undefined ? {} : { TRUNKLINE_PORT: options.port };
   // A newcomer at a terminal reads the banner; whoever wants the lines asks for them.
   const quiet = options.demo === true ? { TRUNKLINE_LOG_LEVEL: 'warn' } : {};

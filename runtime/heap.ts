@@ -1,5 +1,5 @@
-// How much garbage the V8 heap may hold before it is collected. Comes in: nothing. Goes out: a setting of
-// this process.
+// How the V8 heap is collected: how much garbage it may hold, and by which threads. Comes in: nothing. Goes
+// out: settings of this process.
 
 import { setFlagsFromString } from 'node:v8';
 
@@ -12,4 +12,13 @@ import { setFlagsFromString } from 'node:v8';
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--heap-growing-percent=30');
+}
+
+/**
+ * Leaves the clearing of young objects to the thread that made them. What survives there is small (some
+ * hundred deliveries on their way), and waking other threads for a millisecond of work costs a
+ * twentieth of all that ingest does: docs/decisions/0012-cost-of-a-delivery.md.
+ */
+export function scavengeAlone(): void {
+  setFlagsFromString('--no-parallel-scavenge');
 }
