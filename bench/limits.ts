@@ -53,6 +53,7 @@ export async function measureLimits(setting: Setting): Promise<Row[]> {
     row('CPU µs/event', found.cpu, null),
     added('CPU µs/event, added', found.cpu, null),
     { ...row('CPU µs/event of Redis', pair(), null), ...alone(found.redis) },
+    { ...row('% decided together', pair(), null), ...alone([await decided(servers.together)]) },
   ];
 }
 
@@ -79,6 +80,15 @@ async function answers({ door }: Stage, server: Server, seconds: number) {
   });
   if (notAccepted > 0) throw new Error(`${notAccepted} deliveries were not accepted`);
   return percentiles(took);
+}
+
+/** Beyond the deadline a node decides alone: then the figures are not those of Redis. */
+async function decided({ port }: Server): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const of = (by: string): number =>
+    Number(new RegExp(`limit_decisions_total\\{by="${by}"\\} (\\d+)`).exec(text)?.[1] ?? 0);
+  const together = of('together');
+  return (100 * together) / Math.max(1, together + of('away') + of('late'));
 }
 
 const what = 'limits counted together (Redis) beside alone';

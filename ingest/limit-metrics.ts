@@ -55,7 +55,7 @@ export class LimitMetrics implements SharingWatch {
     const decidedAlone = this.#decisions.away + this.#decisions.late;
     const fields = { code: 'limits_shared', nodes, afterMs: afterMs && Math.round(afterMs) };
     this.logger.info({ ...fields, decidedAlone }, 'limits are counted together with other nodes');
-    this.onReport({ isTogether: true, detail: `limits shared by ${nodes} nodes` });
+    this.onReport({ isTogether: true, detail: `limits are counted together (nodes: ${nodes})` });
   }
 
   alone(absence: Absence, reason: string, nodes: number): void {
