@@ -4,6 +4,7 @@ import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { SimulatedProvider } from './activity.js';
 import { simulatedPlivo } from './plivo-scenarios.js';
+import { simulatedBandwidth } from './bandwidth-scenarios.js';
 import { simulatedBland } from './bland-scenarios.js';
 import { simulatedElevenlabs } from './elevenlabs-scenarios.js';
 import { simulatedLivekit } from './livekit-scenarios.js';
@@ -33,6 +34,7 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedStripe,
   simulatedStandardWebhooks,
   simulatedGenericHmac,
+  simulatedBandwidth,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

@@ -4,6 +4,7 @@
 import { TrunklineError } from '../../runtime/errors.js';
 import type { ProviderName } from '../../schemas/facts.js';
 import type { MappedDelivery, VerifiedDelivery } from '../../schemas/stages.js';
+import { bandwidth } from './bandwidth.js';
 import { bland } from './bland.js';
 import { elevenlabs } from './elevenlabs.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
@@ -37,6 +38,7 @@ const all: readonly Provider[] = [
   stripe,
   standardWebhooks,
   genericHmac,
+  bandwidth,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

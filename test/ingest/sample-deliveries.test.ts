@@ -54,6 +54,7 @@ const counts: Readonly<Record<string, number>> = {
   'standard-webhooks': 2,
   stripe: 3,
   plivo: 9,
+  bandwidth: 11,
   bland: 3,
   elevenlabs: 3,
   livekit: 5,
@@ -79,6 +80,10 @@ const instructions: Readonly<Record<string, Instruction>> = {
     body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
   },
   vonage: { of: /answer-get/, body: '[]' },
+  bandwidth: {
+    of: /initiate|answer|transfer/i,
+    body: '<?xml version="1.0" encoding="UTF-8"?><Response/>',
+  },
   signalwire: { of: /swml/, body: '{"version":"1.0.0","sections":{"main":[]}}' },
   plivo: {
     of: /2-answer/,
@@ -104,6 +109,8 @@ describe('the stored deliveries', () => {
       });
 
       it('is refused when one byte of its body changes', () => {
+        // Nothing binds the body of what carries its sender's password.
+        if (delivery.provider === 'bandwidth') return;
         const raw = rawOf(delivery);
         for (const at of [0, raw.body.length >> 1, raw.body.length - 1]) {
           if (at < 0 || raw.body.length === 0) continue;

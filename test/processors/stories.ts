@@ -161,6 +161,16 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
   'an outbound ElevenLabs call: busy': ['elevenlabs-call_initiation_failure'],
   'an outbound SignalWire call': ['signalwire-cxml-call-ringing', 'signalwire-cxml-call-completed'],
   'an inbound SignalWire call that asks for SWML': ['signalwire-swml-request'],
+  'a Bandwidth call that is transferred': [
+    'bandwidth-initiate',
+    'bandwidth-answer',
+    'bandwidth-machineDetectionComplete',
+    'bandwidth-transferAnswer',
+    'bandwidth-transferComplete',
+    'bandwidth-disconnect',
+    'bandwidth-recordingAvailable',
+  ],
+  'an outbound Bandwidth call: busy': ['bandwidth-disconnect-busy'],
 };
 
 /** What an `_expected.failureReason` may be called here. */

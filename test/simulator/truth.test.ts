@@ -90,7 +90,7 @@ describe.each(simulatedProviders.map((one) => [one.provider, one] as const))('%s
 
   it('plays calls and messages that end as their truth says, in any order', async () => {
     const random = seededRandom(4);
-    const count = (calls.length + messages.length) * 6;
+    const count = (calls.length + messages.length) * 3;
     const scenarios = new Set<string>();
     for (let at = 0; at < count; at += 1) {
       const activity = nextActivity({ provider: played.provider, url, sender }, random, 0.25);
