@@ -70,6 +70,7 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     spoolBytes: config.TRUNKLINE_SPOOL_BYTES,
     spoolDrainRate: config.TRUNKLINE_SPOOL_DRAIN_RATE,
     appendTimeoutMs: config.TRUNKLINE_APPEND_TIMEOUT,
+    inFlightBytes: config.TRUNKLINE_INFLIGHT_BYTES,
     rates: {
       endpoint: config.TRUNKLINE_ENDPOINT_RATE,
       tenant: config.TRUNKLINE_TENANT_RATE,

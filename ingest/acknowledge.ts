@@ -56,12 +56,15 @@ const details: Partial<Record<ErrorCode, string>> = {
   media_type: 'Send application/json or application/x-www-form-urlencoded.',
   body_too_large: 'The delivery is larger than the log takes.',
   forbidden: 'The delivery was refused.',
+  overloaded:
+    'More deliveries come than can be taken. Deliver again after the time in Retry-After.',
   spool_full: 'The delivery was not kept. Deliver again after the time in Retry-After.',
   service_unreachable: 'The delivery was not kept. Deliver again after the time in Retry-After.',
   draining: 'This instance is stopping. Deliver again.',
 };
 
 const retryAfterSec: Partial<Record<ErrorCode, number>> = {
+  overloaded: 2,
   spool_full: 5,
   service_unreachable: 5,
   draining: 1,

@@ -7,6 +7,7 @@ import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { DrainRate } from './drain-rate.js';
+import { takeFairly } from './fair-batch.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool, SpoolOutcome } from './spool.js';
 import { recordBytes, type DeliveryRecord } from './spool-record.js';
@@ -58,6 +59,9 @@ export class AppendLane {
   #flight: readonly Waiting[] = noBatch;
   #isScheduled = false;
   #appender: Promise<Appender> | null = null;
+  #acknowledgedAt = -Infinity;
+  /** Records the log takes a millisecond: of the last batches, the last one counts for a third. */
+  #perMs = 0;
   readonly #stopped = new AbortController();
 
   constructor(private readonly options: LaneOptions) {
@@ -73,7 +77,7 @@ export class AppendLane {
     return this.#flight.length === 0 && this.#queue.length === 0;
   }
 
-  /** `now` is monotonic, in ms. Outcomes come in the order of the calls. */
+  /** `now` is monotonic, in ms. Outcomes come in the order of the calls of a tenant. */
   append(record: DeliveryRecord, now: number): Promise<AppendOutcome> {
     if (this.#mode === 'spooling') return this.#toSpool(record);
     return new Promise((done) => {
@@ -89,6 +93,16 @@ export class AppendLane {
   isOverdue(deadline: number): boolean {
     const oldest = this.#flight[0] ?? this.#queue[0];
     return oldest !== undefined && oldest.since < deadline;
+  }
+
+  /**
+   * True while the log takes batches, but fewer than come: more than a batch waits, longer than `waitMs` at the
+   * pace of late, and something was acknowledged after `alive`. A log that is away is not behind: it is spooled.
+   */
+  isBehind(waitMs: number, alive: number): boolean {
+    if (this.#mode !== 'direct' || this.#acknowledgedAt < alive) return false;
+    const isMore = this.#queue.length > batchRecords || this.#queuedBytes > batchBytes;
+    return isMore && this.#queue.length > waitMs * this.#perMs;
   }
 
   /**
@@ -179,7 +193,8 @@ export class AppendLane {
       this.#queuedBytes = 0;
       return all;
     }
-    const batch = this.#queue.splice(0, countThatFits(this.#queue, limit));
+    const { batch, rest } = takeFairly(this.#queue, { records: batchRecords, bytes: limit });
+    this.#queue = rest;
     for (const { record } of batch) this.#queuedBytes -= recordBytes(record);
     return batch;
   }
@@ -195,6 +210,7 @@ export class AppendLane {
         const tookMs = performance.now() - startedAt;
         this.options.metrics.appended(records.length, tookMs);
         this.options.onAck(ack, tookMs);
+        this.#perMs += (records.length / Math.max(1, tookMs) - this.#perMs) / 3;
         if (this.#flight === batch) this.#acknowledge(batch);
       } catch (thrown) {
         this.#replace(opened);
@@ -204,6 +220,7 @@ export class AppendLane {
   }
 
   #acknowledge(batch: readonly Waiting[]): void {
+    this.#acknowledgedAt = performance.now();
     this.#flight = noBatch;
     for (const { done } of batch) done('appended');
     if (this.#queue.length > 0) this.#schedule();

@@ -37,9 +37,22 @@ export class Appends {
     for (const partition of options.spool.partitions()) this.#drain(partition);
   }
 
-  /** Records of one partition are appended in the order of the calls. */
+  /** Records of one tenant are appended in the order of the calls. */
   append(partition: number, record: DeliveryRecord): Promise<AppendOutcome> {
     return this.#lane(partition).append(record, performance.now());
+  }
+
+  /**
+   * True while what waits in a lane takes longer than a quarter of what a delivery may wait, although the log
+   * acknowledges: more come than it takes. Seen before the spool begins, which is for when the log is away.
+   */
+  get isBehind(): boolean {
+    const now = performance.now();
+    const { timeoutMs } = this.options;
+    for (const lane of this.#lanes.values()) {
+      if (lane.isBehind(timeoutMs / 4, now - timeoutMs / 2)) return true;
+    }
+    return false;
   }
 
   /** True when no delivery waits for an answer and the spool is empty. */

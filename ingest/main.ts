@@ -17,6 +17,7 @@ import type { Metrics } from '../runtime/metrics.js';
 import { openRedis } from '../runtime/redis.js';
 import type { Registry } from '../runtime/registry.js';
 import { Answers } from './acknowledge.js';
+import { Admission } from './admit.js';
 import { Appends } from './append.js';
 import { ClockWatch } from './clock-watch.js';
 import { DayKeys } from './day-keys.js';
@@ -46,6 +47,8 @@ export interface IngestSettings {
   readonly rates: Rates;
   /** Null without REDIS_URL: this process counts its limits alone. */
   readonly sharing: Sharing | null;
+  /** TRUNKLINE_INFLIGHT_BYTES. */
+  readonly inFlightBytes: number;
   /** TRUNKLINE_DRAIN. */
   readonly drainMs: number;
 }
@@ -118,9 +121,16 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   if (!registry.freshness().isFresh) await dayKeys.prefetch();
   const keeping = Promise.all([dayKeys.keep(signal), clockWatch.run(signal)]);
   const { limits, sharing } = await openLimits({ ...deps, logger }, signal);
+  const door = new Admission({
+    inFlightBytes: settings.inFlightBytes,
+    isLogBehind: () => appends.isBehind,
+    logger,
+  });
+  counts.watchAdmission(door);
   const handler = createPipeline({
     ...deps,
     limits,
+    door,
     answers: new Answers({ metrics: counts, logger }),
     recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,
@@ -134,6 +144,7 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
 
   await aborted(signal);
   await appends.stop(settings.drainMs / 2);
+  door.close();
   await spool.close();
   await keeping;
   await sharing;

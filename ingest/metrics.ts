@@ -13,6 +13,7 @@ import { providerNames } from './providers/registry.js';
 export type Layer =
   | 'identify'
   | 'rate_limit'
+  | 'admit'
   | 'receive'
   | 'source_address'
   | 'signature'
@@ -26,6 +27,14 @@ export interface SpoolLevels {
   readonly records: number;
   /** When the oldest record came, ms since 1970; null when there is none. */
   readonly oldestAt: number | null;
+}
+
+/** What is on its way, and how much may come. */
+export interface AdmissionLevels {
+  readonly inFlight: number;
+  readonly bytes: number;
+  /** Infinite without overload. */
+  readonly perSecond: number;
 }
 
 const appendBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -81,6 +90,11 @@ export class IngestMetrics {
     );
     const ahead = 'Whole days after today that all tenants can be sealed for without PostgreSQL';
     gauge('day_keys_ahead_days', ahead, () => dayKeys.daysSealable);
+  }
+
+  /** Exports what is on its way to an answer, asked when scraped. */
+  watchAdmission(levels: AdmissionLevels): void {
+    exportAdmission(this.metrics, levels);
   }
 
   /** A delivery was answered 2xx: it is in the log, or in the spool. */
@@ -197,6 +211,26 @@ function exportSpool(metrics: Metrics, levels: SpoolLevels): void {
 }
 
 function exportGauge(metrics: Metrics, what: string, help: string, value: () => number): void {
+  new Gauge({
+    name: `trunkline_ingest_${what}`,
+    help,
+    registers: [metrics],
+    collect() {
+      this.set(value());
+    },
+  });
+}
+
+function exportAdmission(metrics: Metrics, levels: AdmissionLevels): void {
+  exportLevel(metrics, 'in_flight', 'Deliveries on their way to an answer', () => levels.inFlight);
+  exportLevel(metrics, 'in_flight_bytes', 'What they hold of memory', () => levels.bytes);
+  const help = 'Deliveries per second that are let in under overload; 0 without overload';
+  exportLevel(metrics, 'admitted_per_second', help, () =>
+    Number.isFinite(levels.perSecond) ? levels.perSecond : 0,
+  );
+}
+
+function exportLevel(metrics: Metrics, what: string, help: string, value: () => number): void {
   new Gauge({
     name: `trunkline_ingest_${what}`,
     help,

@@ -6,6 +6,7 @@ import type { HttpHandler, HttpResponse } from '../runtime/http.js';
 import type { Endpoint, Registry } from '../runtime/registry.js';
 import type { VerifiedDelivery } from '../schemas/stages.js';
 import type { Answers, Refusal } from './acknowledge.js';
+import type { Admission, Share } from './admit.js';
 import { isAllowedSource } from './allow.js';
 import type { Appends } from './append.js';
 import { suspectDetail, type ClockWatch } from './clock-watch.js';
@@ -21,6 +22,7 @@ import { verifyDelivery } from './verify.js';
 export interface PipelineParts {
   readonly registry: Registry;
   readonly limits: Limits;
+  readonly door: Admission;
   readonly answers: Answers;
   readonly recorder: RecorderOptions;
   readonly appends: Appends;
@@ -35,7 +37,8 @@ export interface PipelineParts {
  * the signature is right: a sender that cannot sign uses up nobody's rate (decision 0007).
  */
 export function createPipeline(parts: PipelineParts): HttpHandler {
-  const { registry, limits, answers, recorder, appends, clock, clockWatch, isStopping } = parts;
+  const { registry, limits, door, answers, recorder, appends, clock, clockWatch, isStopping } =
+    parts;
   return async (request) => {
     const known = identifyEndpoint(request, registry);
     const passage = { request, endpoint: known };
@@ -44,7 +47,10 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     // rate limit, as far as it is known to be used up
     const admission = limits.admit(known, request.clientAddress);
     if (!admission.ok) return answers.limited(passage, admission.standing);
+    // once it has a place: who is turned away does not count for its tenant's part
+    let place: Share | null = null;
     const turnAway = (refusal: Refusal): HttpResponse => {
+      if (place !== null) door.discount(place);
       const { isSuspect } = admission;
       const standing = limits.failed(known, request.clientAddress, isSuspect);
       return answers.refused({ ...passage, standing }, isSuspect ? untold(refusal) : refusal);
@@ -53,40 +59,49 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     if (endpoint === 'absent') return turnAway(endpointUnknown);
     if (endpoint === 'unknowable') return turnAway(endpointUnconfirmed);
 
-    // the bytes as they came
-    const received = receiveDelivery(request, endpoint.id, clock());
-    if (!received.ok) return turnAway(notReceived[received.answer]);
-    const { raw } = received;
+    // room for it, and for its tenant
+    const size = request.body.length;
+    const share = door.enter(endpoint.tenant, size);
+    if (typeof share === 'string') return answers.refused(passage, notAdmitted[share]);
+    place = share;
+    try {
+      // the bytes as they came
+      const received = receiveDelivery(request, endpoint.id, clock());
+      if (!received.ok) return turnAway(notReceived[received.answer]);
+      const { raw } = received;
 
-    // source address
-    if (!isAllowedSource(endpoint, raw.clientAddress)) return turnAway(notAllowed);
+      // source address
+      if (!isAllowedSource(endpoint, raw.clientAddress)) return turnAway(notAllowed);
 
-    // signature, timestamp
-    const verdict = verifyDelivery(raw, endpoint, raw.receivedAt);
-    if (!verdict.ok) return turnAway(forbidden(clockWatch, endpoint, verdict, raw.receivedAt));
-    const { delivery } = verdict;
-    const { signedAtMs } = delivery;
-    if (signedAtMs !== null) clockWatch.noteSigned(endpoint, signedAtMs, raw.receivedAt);
+      // signature, timestamp
+      const verdict = verifyDelivery(raw, endpoint, raw.receivedAt);
+      if (!verdict.ok) return turnAway(forbidden(clockWatch, endpoint, verdict, raw.receivedAt));
+      const { delivery } = verdict;
+      const { signedAtMs } = delivery;
+      if (signedAtMs !== null) clockWatch.noteSigned(endpoint, signedAtMs, raw.receivedAt);
 
-    // rate limit; when Redis is asked the facts are read meanwhile
-    const taking = limits.take(endpoint, delivery.credential.id, raw.clientAddress);
-    const early = taking instanceof Promise ? readDelivery(delivery) : null;
-    const standing = taking instanceof Promise ? await taking : taking;
-    if (standing.refusedBy !== null) return answers.limited(passage, standing);
-    const way = { request, endpoint, standing };
+      // rate limit; when Redis is asked the facts are read meanwhile
+      const taking = limits.take(endpoint, delivery.credential.id, raw.clientAddress);
+      const early = taking instanceof Promise ? readDelivery(delivery) : null;
+      const standing = taking instanceof Promise ? await taking : taking;
+      if (standing.refusedBy !== null) return answers.limited(passage, standing);
+      const way = { request, endpoint, standing };
 
-    // map, record
-    const { mapped, answer } = early ?? readDelivery(delivery);
-    const recording = recordDelivery(recorder, delivery, mapped);
-    const recorded = recording instanceof Promise ? await recording : recording;
-    if (!recorded.ok) return answers.refused(way, notRecorded[recorded.reason]);
+      // map, record
+      const { mapped, answer } = early ?? readDelivery(delivery);
+      const recording = recordDelivery(recorder, delivery, mapped);
+      const recorded = recording instanceof Promise ? await recording : recording;
+      if (!recorded.ok) return answers.refused(way, notRecorded[recorded.reason]);
 
-    // append
-    const outcome = await appends.append(recorded.partition, recorded.record);
-    if (outcome === 'full' || outcome === 'failed') return answers.refused(way, notKept[outcome]);
+      // append
+      const outcome = await appends.append(recorded.partition, recorded.record);
+      if (outcome === 'full' || outcome === 'failed') return answers.refused(way, notKept[outcome]);
 
-    // acknowledge
-    return answers.taken(way, { answer, mapped, outcome });
+      // acknowledge
+      return answers.taken(way, { answer, mapped, outcome });
+    } finally {
+      door.leave(share, size);
+    }
   };
 }
 
@@ -109,6 +124,10 @@ const endpointUnconfirmed = {
   layer: 'identify',
   answer: 'service_unreachable',
   code: 'endpoint_unconfirmed',
+} as const;
+const notAdmitted = {
+  busy: { layer: 'admit', answer: 'overloaded' },
+  memory: { layer: 'admit', answer: 'overloaded', code: 'overloaded_memory' },
 } as const;
 const notReceived = {
   media_type: { layer: 'receive', answer: 'media_type' },

@@ -161,6 +161,10 @@ export const configSchema = z.object({
     integer(200, 1, 1_000_000),
     '*refused* requests per second per client address (unknown endpoint, wrong signature …); what is accepted costs an address nothing',
   ),
+  TRUNKLINE_INFLIGHT_BYTES: field(
+    integer(128 * 1024 * 1024, 1024 * 1024, 2 ** 40),
+    'memory of deliveries that wait for their answer; beyond it 503, over half of it whoever has most',
+  ),
   TRUNKLINE_RING_EVENTS: field(
     integer(20_000, 100, 5_000_000),
     'events per tenant the gateway keeps for resuming; 32 MB over all tenants at most',

@@ -2,9 +2,10 @@
 // they run, with real signatures, at a time of our own.
 
 import { createHmac } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 
 import { Answers } from '../../ingest/acknowledge.js';
+import { Admission } from '../../ingest/admit.js';
 import type { Appends } from '../../ingest/append.js';
 import { Limits } from '../../ingest/limit.js';
 import type { Rates } from '../../ingest/limit-keys.js';
@@ -55,6 +56,22 @@ function turn(endpoints: readonly [Endpoint, ...Endpoint[]], i: number): Endpoin
 
 const rates: Rates = { endpoint: 10_000, tenant: 100_000, credential: 0, address: 20 };
 
+/** Lets everything in. */
+function openDoor(): Admission {
+  const door = new Admission({
+    inFlightBytes: 1_000_000_000,
+    isLogBehind: () => false,
+    logger: silentLogger,
+  });
+  doors.push(door);
+  return door;
+}
+
+const doors: Admission[] = [];
+afterEach(() => {
+  for (const door of doors.splice(0)) door.close();
+});
+
 /** The layers on a memory that takes everything. */
 function layers(endpoints: readonly Endpoint[], change: Partial<Rates> = {}) {
   const clock = { ms: 1 };
@@ -64,6 +81,7 @@ function layers(endpoints: readonly Endpoint[], change: Partial<Rates> = {}) {
   const handler = createPipeline({
     registry: registryOf(endpoints),
     limits,
+    door: openDoor(),
     answers: new Answers({ metrics: new IngestMetrics(metrics), logger: silentLogger }),
     recorder: {
       keyRing: createKeyRing(Buffer.alloc(32, 7), createMemoryKeyStore()),

@@ -119,6 +119,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
     appendTimeoutMs: 500,
     rates: testRates,
     sharing: null,
+    inFlightBytes: 64 * 1024 * 1024,
     drainMs: 500,
     ...options.settings,
   };

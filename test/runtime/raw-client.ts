@@ -52,6 +52,22 @@ export class RawClient {
     }
   }
 
+  /** The next whole answer, taken off what was received; what there is when the other side closed. */
+  async answer(): Promise<string> {
+    for (;;) {
+      const end = this.#received.indexOf('\r\n\r\n') + 4;
+      const length = Number(
+        /\r\ncontent-length: (\d+)/i.exec(this.#received.slice(0, end))?.[1] ?? 0,
+      );
+      if (this.#isClosed || (end > 3 && this.#received.length >= end + length)) {
+        const answer = this.#received.slice(0, end + length);
+        this.#received = this.#received.slice(end + length);
+        return answer;
+      }
+      await this.#change();
+    }
+  }
+
   get received(): string {
     return this.#received;
   }
