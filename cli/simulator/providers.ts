@@ -5,6 +5,7 @@ import type { ProviderName } from '../../schemas/facts.js';
 import type { SimulatedProvider } from './activity.js';
 import { simulatedPlivo } from './plivo-scenarios.js';
 import { simulatedBandwidth } from './bandwidth-scenarios.js';
+import { simulatedCallrail } from './callrail-scenarios.js';
 import { simulatedBland } from './bland-scenarios.js';
 import { simulatedElevenlabs } from './elevenlabs-scenarios.js';
 import { simulatedLivekit } from './livekit-scenarios.js';
@@ -35,6 +36,7 @@ export const simulatedProviders: readonly SimulatedProvider[] = [
   simulatedStandardWebhooks,
   simulatedGenericHmac,
   simulatedBandwidth,
+  simulatedCallrail,
 ];
 
 /** Throws `provider_unknown` for one that cannot be played. */

@@ -6,6 +6,7 @@ import type { ProviderName } from '../../schemas/facts.js';
 import type { MappedDelivery, VerifiedDelivery } from '../../schemas/stages.js';
 import { bandwidth } from './bandwidth.js';
 import { bland } from './bland.js';
+import { callrail } from './callrail.js';
 import { elevenlabs } from './elevenlabs.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
 import { livekit } from './livekit.js';
@@ -39,6 +40,7 @@ const all: readonly Provider[] = [
   standardWebhooks,
   genericHmac,
   bandwidth,
+  callrail,
 ];
 
 const byName: ReadonlyMap<ProviderName, Provider> = new Map(all.map((one) => [one.name, one]));

@@ -56,6 +56,7 @@ const counts: Readonly<Record<string, number>> = {
   plivo: 9,
   bandwidth: 11,
   bland: 3,
+  callrail: 6,
   elevenlabs: 3,
   livekit: 5,
   retell: 7,

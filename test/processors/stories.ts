@@ -171,6 +171,13 @@ export const stories: Readonly<Record<string, readonly string[]>> = {
     'bandwidth-recordingAvailable',
   ],
   'an outbound Bandwidth call: busy': ['bandwidth-disconnect-busy'],
+  'an inbound CallRail call that is answered and changed later': [
+    'callrail-pre-call',
+    'callrail-post-call',
+    'callrail-call-modified',
+  ],
+  'an inbound CallRail call that nobody answers': ['callrail-post-call-missed'],
+  'an inbound CallRail call that leaves a voicemail': ['callrail-post-call-voicemail'],
 };
 
 /** What an `_expected.failureReason` may be called here. */
