@@ -112,11 +112,11 @@ function bodyOf({ rawBody, rawBodyBase64, method }: Line): Buffer | null {
   return bytes.toString('base64') === base64 ? bytes : null;
 }
 
-/** Only texts: a credential schema names what it needs of them. */
+/** Texts, and truth values as texts: a credential schema names what it needs of them. */
 function storedCredential(given: Readonly<Record<string, unknown>>): StoredCredential {
-  const texts = Object.entries(given).filter(
-    (entry): entry is [string, string] => typeof entry[1] === 'string',
-  );
+  const texts = Object.entries(given)
+    .map(([name, value]) => [name, typeof value === 'boolean' ? String(value) : value] as const)
+    .filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return Object.fromEntries(texts);
 }
 

@@ -14,8 +14,8 @@ const storedSchema = z.object({
   headers: z.record(z.string(), z.string()),
   rawBody: z.string().optional(),
   rawBodyBase64: z.string().optional(),
-  /** Unix seconds at which it was signed. */
-  _signedAt: z.number().optional(),
+  /** Unix seconds at which it was signed; null where its provider signs no time. */
+  _signedAt: z.number().nullish(),
 });
 
 /** A delivery as `test/fixtures` and exports hold it. */
