@@ -122,7 +122,8 @@ async function take(request: HttpRequest, spent: number[]): Promise<Taken> {
   const recording = recordDelivery(recorder, delivery, mapped);
   const recorded = must(recording instanceof Promise ? await recording : recording);
   times.push(performance.now());
-  answers.taken({ request, endpoint: known, standing }, { answer, mapped, outcome: 'appended' });
+  const way = { request, endpoint: known, standing };
+  answers.taken(way, { delivery, answer, mapped, outcome: 'appended' });
   times.push(performance.now());
   for (let at = 0; at < names.length; at += 1) {
     spent[at] = (spent[at] ?? 0) + ((times[at + 1] ?? 0) - (times[at] ?? 0)) * 1000;

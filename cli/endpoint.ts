@@ -21,6 +21,9 @@ import {
   type CliContext,
 } from './context.js';
 
+import { registerRefusals } from './endpoint-refusals.js';
+import { factLines, shownJson, shownLines } from './endpoint-show.js';
+
 type Credentials = Readonly<Record<string, string>>;
 
 interface CredentialOptions {
@@ -45,13 +48,14 @@ Examples:
   $ trunkline endpoint add --tenant acme --provider twilio --credentials - < secrets.json
   $ trunkline endpoint add --tenant acme --provider telnyx --credential publicKeyBase64=… --allow provider`;
 
-/** Adds `endpoint add`, `list`, `show`, `rotate` and `revoke`. */
+/** Adds `endpoint add`, `list`, `show`, `refusals`, `test`, `rotate`, `set` and `revoke`. */
 export function registerEndpointCommands(program: Command, context: CliContext): void {
   const endpoint = program
     .command('endpoint')
-    .description('webhook endpoints: add, list, show, rotate, revoke');
+    .description('webhook endpoints: add, list, show, refusals, test, rotate, set, revoke');
   registerAdd(endpoint, context);
   registerReads(endpoint, context);
+  registerRefusals(endpoint, context, endpointArgument);
   registerChanges(endpoint, context);
 }
 
@@ -122,12 +126,16 @@ function registerReads(endpoint: Command, context: CliContext): void {
     );
   endpoint
     .command('show')
-    .description('one endpoint, with the URL to paste at the provider')
+    .description('one endpoint: what to put where at the provider, and the use of its credentials')
     .argument('<endpoint>', 'its id', endpointArgument)
     .option('--json', 'one JSON document')
     .action((id: EndpointId, options: { json?: true }) =>
-      withRegistry(context, 'endpoint show', async (store) => {
-        printOne(context, await store.findEndpoint(id), options.json);
+      withRegistry(context, 'endpoint show', async (store, { diagnosis }) => {
+        const row = await store.findEndpoint(id);
+        const used = await diagnosis.credentials(row.tenant, id);
+        const shown = { row, used, url: urlOf(context, row), nowMs: Date.now() };
+        if (options.json === true) context.print(JSON.stringify(shownJson(shown)));
+        else for (const line of shownLines(shown)) context.print(line);
       }),
     );
 }
@@ -149,6 +157,7 @@ function registerChanges(endpoint: Command, context: CliContext): void {
         printOne(context, await store.rotateEndpoint(id, credentials, options.grace), options.json);
       }),
     );
+  registerSet(endpoint, context);
   endpoint
     .command('revoke')
     .description('take an endpoint out of use at once: it answers 404')
@@ -162,24 +171,64 @@ function registerChanges(endpoint: Command, context: CliContext): void {
 }
 
 function printOne(context: CliContext, row: EndpointRow, json: true | undefined): void {
-  const url = webhookUrl(row.publicBaseUrl ?? context.publicUrl, row.id);
   if (json === true) {
-    context.print(JSON.stringify({ ...row, webhookUrl: url }));
+    context.print(JSON.stringify({ ...row, webhookUrl: urlOf(context, row) }));
     return;
   }
-  const lines: Readonly<Record<string, string>> = {
-    endpoint: row.id,
-    tenant: row.tenant,
-    provider: row.provider,
-    name: row.name,
-    state: standing(row),
-    credentials: `${row.credentials} accepted now`,
-    allow: row.allow.length === 0 ? 'every address' : row.allow.join(', '),
-    rate: row.ratePerSecond === null ? 'default' : `${row.ratePerSecond}/s`,
-    webhook: url,
-  };
-  for (const [name, value] of Object.entries(lines)) context.print(`${name.padEnd(12)}${value}`);
-  if (row.revokedAt === null) context.note(`paste the webhook URL at ${row.provider}`);
+  for (const line of factLines(row, urlOf(context, row))) context.print(line);
+  if (row.revokedAt !== null) return;
+  context.note(`paste the webhook URL at ${providerOf(row.provider).guide.title};`);
+  context.note(`where it goes: trunkline endpoint show ${row.id}`);
+}
+
+const urlOf = (context: CliContext, row: EndpointRow): string =>
+  webhookUrl(row.publicBaseUrl ?? context.publicUrl, row.id);
+
+interface SetOptions {
+  readonly url?: string;
+  readonly allow?: readonly string[];
+  readonly rate?: number | typeof byDefault;
+  readonly name?: string;
+  readonly json?: true;
+}
+
+function registerSet(endpoint: Command, context: CliContext): void {
+  endpoint
+    .command('set')
+    .description('change an endpoint; its id, and so the URL at the provider, stays')
+    .argument('<endpoint>', 'its id', endpointArgument)
+    .option('--url <base>', 'public base URL; `default`: TRUNKLINE_PUBLIC_URL', orDefault(baseUrl))
+    .option(
+      '--allow <cidr>',
+      'the networks that may deliver, in place of the list; repeatable; `provider`; `any`',
+      addNetworkOrAny,
+    )
+    .option('--rate <number>', 'deliveries per second; `default`', orDefault(positiveInteger))
+    .option('--name <name>', 'for people')
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ trunkline endpoint set ep_… --url https://hooks.example.com
+  $ trunkline endpoint set ep_… --allow provider --allow 203.0.113.0/24
+  $ trunkline endpoint set ep_… --rate default`,
+    )
+    .action((id: EndpointId, { json, url, allow, rate, name }: SetOptions) =>
+      withRegistry(context, 'endpoint set', async (store) => {
+        const { provider } = await store.findEndpoint(id);
+        const change = {
+          ...(name === undefined ? {} : { name }),
+          ...(url === undefined ? {} : { publicBaseUrl: url === byDefault ? null : url }),
+          ...(allow === undefined ? {} : { allow: allowed({ allow, provider }) }),
+          ...(rate === undefined ? {} : { ratePerSecond: rate === byDefault ? null : rate }),
+        };
+        if (Object.keys(change).length === 0) {
+          throw new TrunklineError('parameter_invalid', 'say what to change: --url, --allow, …');
+        }
+        printOne(context, await store.changeEndpoint(id, change), json);
+      }),
+    );
 }
 
 /** From `--credential` or `--credentials`; checked against what the provider's scheme needs. */
@@ -239,7 +288,10 @@ function addNetwork(text: string, before: readonly string[] = []): readonly stri
 }
 
 /** A list that names networks nobody knows would refuse every delivery. */
-function allowed({ allow = [], provider }: AddOptions): readonly string[] {
+function allowed({
+  allow = [],
+  provider,
+}: Pick<AddOptions, 'allow' | 'provider'>): readonly string[] {
   if (allow.includes('provider') && providerOf(provider).addressRanges.length === 0) {
     throw new TrunklineError(
       'parameter_invalid',
@@ -253,3 +305,15 @@ function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('A rate is a whole number ≥ 1.');
   return Number(text);
 }
+
+/** `any` begins an empty list, which allows everyone. */
+const addNetworkOrAny = (text: string, before: readonly string[] = []): readonly string[] =>
+  text === 'any' ? [] : addNetwork(text, before);
+
+/** The installation's own, as it is given; commander takes a null for nothing at all. */
+const byDefault = 'default';
+
+const orDefault =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T | typeof byDefault =>
+    text === byDefault ? byDefault : parse(text);

@@ -18,6 +18,7 @@ import { createProjections } from '../projections/registry.js';
 import { ProjectionStatus } from '../projections/status.js';
 import { pinnedClock, systemClock, type Clock } from '../runtime/clock.js';
 import type { Config, Role } from '../runtime/config.js';
+import { createDiagnosisStore } from '../runtime/diagnosis-store.js';
 import type { Health } from '../runtime/health.js';
 import type { HttpServer } from '../runtime/http.js';
 import type { Task } from '../runtime/lifecycle.js';
@@ -79,7 +80,9 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     },
     sharing: limitSharing(shared),
     drainMs: config.TRUNKLINE_DRAIN,
+    installationUrl: config.TRUNKLINE_PUBLIC_URL ?? null,
   };
+  const diagnosisStore = createDiagnosisStore(installation.database, keyRing);
   const parts = {
     httpServer,
     registry,
@@ -91,6 +94,7 @@ function ingestTask(shared: Shared, onReady: () => void): Task {
     logger,
     metrics,
     health,
+    diagnosisStore,
   };
   const clock = ingestClock(config);
   const askTime = config.TRUNKLINE_TEST_NOW === undefined ? timeOf(installation) : null;

@@ -14,6 +14,7 @@ export type Permission =
   | 'stats.read'
   | 'events.read'
   | 'endpoints.read'
+  | 'endpoints.manage'
   | 'stream.subscribe'
   | 'personal.read';
 
@@ -26,8 +27,20 @@ const watching = [
 ] as const satisfies readonly Permission[];
 
 const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
-  admin: new Set<Permission>([...watching, 'records.read', 'endpoints.read', 'personal.read']),
-  manager: new Set<Permission>([...watching, 'records.read', 'endpoints.read', 'personal.read']),
+  admin: new Set<Permission>([
+    ...watching,
+    'records.read',
+    'endpoints.read',
+    'endpoints.manage',
+    'personal.read',
+  ]),
+  manager: new Set<Permission>([
+    ...watching,
+    'records.read',
+    'endpoints.read',
+    'endpoints.manage',
+    'personal.read',
+  ]),
   operator: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
   viewer: new Set<Permission>(watching),
   auditor: new Set<Permission>([...watching, 'records.read', 'endpoints.read']),

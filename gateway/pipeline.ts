@@ -20,6 +20,7 @@ import { eventRoute } from './routes/events.js';
 import { messageRoute } from './routes/messages.js';
 import { providerRoute, type ProviderItem } from './routes/providers.js';
 import { recordRoutes } from './routes/records.js';
+import { refusalRoute } from './routes/refusals.js';
 import { statsRoute } from './routes/stats.js';
 import { systemRoutes, type SystemDeps } from './routes/system.js';
 import { ticketRoute } from './routes/tickets.js';
@@ -41,7 +42,8 @@ export const routesOf = (deps: RouteDeps): readonly Route[] => [
   messageRoute(deps.list),
   ...recordRoutes(deps.list),
   statsRoute(deps.list),
-  endpointRoute(deps.registry),
+  endpointRoute(deps.registry, deps.list.database),
+  refusalRoute(deps.list, deps.providers),
   providerRoute(deps.providers),
   eventRoute(deps.stream),
   ticketRoute(deps.router.authenticator),

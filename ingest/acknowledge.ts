@@ -6,10 +6,12 @@ import { problem, type HttpRequest, type HttpResponse } from '../runtime/http.js
 import type { Logger } from '../runtime/logger.js';
 import type { Endpoint } from '../runtime/registry.js';
 import type { NotUnderstoodFact } from '../schemas/facts.js';
-import type { MappedDelivery } from '../schemas/stages.js';
+import type { MappedDelivery, VerifiedDelivery } from '../schemas/stages.js';
+import type { Diagnosis } from './diagnose.js';
 import { limitHeaders, type Standing } from './limit-standing.js';
 import type { IngestMetrics, Layer } from './metrics.js';
 import type { Acknowledgement } from './providers/provider.js';
+import { Quiet } from './quiet.js';
 
 /** What is known of a request on its way. */
 export interface Passage {
@@ -34,10 +36,13 @@ export interface Refusal {
   readonly code?: string;
   /** For the operator, in the log; nothing of the request. */
   readonly detail?: string;
+  /** When it claims to have been signed, in ms since 1970; absent where nothing says so. */
+  readonly signedAtMs?: number | undefined;
 }
 
 /** A delivery that is durable, and the provider's form of 2xx for it. */
 export interface Taken {
+  readonly delivery: VerifiedDelivery;
   readonly answer: Acknowledgement;
   readonly mapped: MappedDelivery;
   readonly outcome: 'appended' | 'spooled';
@@ -46,6 +51,8 @@ export interface Taken {
 export interface AnswerOptions {
   readonly metrics: IngestMetrics;
   readonly logger: Logger;
+  /** Finds out why, after the answer; nobody does where it is absent. */
+  readonly diagnosis?: Pick<Diagnosis, 'refused' | 'used'>;
 }
 
 /** Texts of the answers; nothing of the request is repeated. */
@@ -70,19 +77,16 @@ const retryAfterSec: Partial<Record<ErrorCode, number>> = {
   draining: 1,
 };
 
-/** One line per endpoint, layer and code in this time; the next one says how many were not written. */
-const quietMs = 10_000;
-const maxQuiet = 10_000;
-
 /** Makes the answers of one process. */
 export class Answers {
-  readonly #quiet = new Map<string, { since: number; suppressed: number }>();
+  readonly #quiet = new Quiet();
 
   constructor(private readonly options: AnswerOptions) {}
 
   /** The provider's own form of 2xx, and only for what is durable. */
-  taken(passage: Taking, { answer, mapped, outcome }: Taken): HttpResponse {
+  taken(passage: Taking, { delivery, answer, mapped, outcome }: Taken): HttpResponse {
     this.options.metrics.accepted(passage.endpoint.provider, outcome === 'spooled');
+    this.options.diagnosis?.used(passage.endpoint, delivery);
     if (mapped.facts[0].kind === 'not_understood') this.#notUnderstood(passage, mapped.facts[0]);
     const headers = limitHeaders(passage.standing);
     return {
@@ -105,6 +109,8 @@ export class Answers {
     const provider = passage.endpoint?.provider ?? 'unknown';
     this.options.metrics.refused(layer, code, provider);
     this.#log(passage, refusal);
+    const { request, endpoint } = passage;
+    if (endpoint !== null) this.options.diagnosis?.refused({ request, endpoint }, refusal);
     const response = problem(answer, details[answer] ?? '');
     const wait = retryAfterSec[answer];
     const { standing } = passage;
@@ -118,7 +124,7 @@ export class Answers {
   #notUnderstood({ endpoint }: Taking, fact: NotUnderstoodFact): void {
     this.options.metrics.notUnderstood(endpoint.provider);
     const name = `${endpoint.id}/not_understood`;
-    const suppressed = this.#suppressed(name);
+    const suppressed = this.#quiet.suppressed(name);
     if (suppressed === null) return;
     const { id, tenant } = endpoint;
     const fields = {
@@ -133,24 +139,11 @@ export class Answers {
 
   /** No address, header or value: a line says which endpoint, which layer, which code. */
   #log({ endpoint }: Passage, { layer, answer, code: reason = answer, detail }: Refusal): void {
-    const suppressed = this.#suppressed(`${endpoint?.id ?? ''}/${layer}/${reason}`);
+    const suppressed = this.#quiet.suppressed(`${endpoint?.id ?? ''}/${layer}/${reason}`);
     if (suppressed === null) return;
     const whose = { endpoint: endpoint?.id ?? null, tenant: endpoint?.tenant ?? null };
     const why = detail === undefined ? { reason } : { reason, detail };
     const fields = { code: 'delivery_refused', layer, ...why, ...whose, suppressed };
     this.options.logger.warn(fields, 'a delivery was refused');
-  }
-
-  /** How many lines of this name were not written since the last one; null while it is quiet. */
-  #suppressed(name: string): number | null {
-    const now = performance.now();
-    const before = this.#quiet.get(name);
-    if (before !== undefined && now - before.since < quietMs) {
-      before.suppressed += 1;
-      return null;
-    }
-    if (this.#quiet.size > maxQuiet) this.#quiet.clear();
-    this.#quiet.set(name, { since: now, suppressed: 0 });
-    return before?.suppressed ?? 0;
   }
 }

@@ -8,6 +8,7 @@ import type { EventLog } from '../log/event-log.js';
 import type { LogState } from '../log/late.js';
 import type { Clock } from '../runtime/clock.js';
 import { makeDataDir } from '../runtime/data-dir.js';
+import type { DiagnosisStore } from '../runtime/diagnosis-store.js';
 import type { Health } from '../runtime/health.js';
 import type { HttpServer } from '../runtime/http.js';
 import type { KeyShelf } from '../runtime/key-shelf.js';
@@ -21,6 +22,7 @@ import { Admission } from './admit.js';
 import { Appends } from './append.js';
 import { ClockWatch } from './clock-watch.js';
 import { DayKeys } from './day-keys.js';
+import { Diagnosis } from './diagnose.js';
 import { DrainRate } from './drain-rate.js';
 import { addIngestChecks } from './health.js';
 import { identifyEndpoint } from './identify.js';
@@ -51,6 +53,8 @@ export interface IngestSettings {
   readonly inFlightBytes: number;
   /** TRUNKLINE_DRAIN. */
   readonly drainMs: number;
+  /** TRUNKLINE_PUBLIC_URL; null or absent where it is not set. */
+  readonly installationUrl?: string | null;
 }
 
 /** Where limits are counted together with the other ingest nodes. */
@@ -83,6 +87,8 @@ export interface IngestDeps {
   readonly clock: Clock;
   /** What our clock is held against; null where there is no database to ask, or ours is pinned. */
   readonly databaseTime: (() => Promise<number>) | null;
+  /** Where refusals and the use of credentials are kept; without it they are only counted and logged. */
+  readonly diagnosisStore?: DiagnosisStore;
   readonly settings: IngestSettings;
   /** Called once the routes are there and the spool is open. */
   readonly onReady?: () => void;
@@ -127,11 +133,12 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
     logger,
   });
   counts.watchAdmission(door);
+  const diagnosis = openDiagnosis({ ...deps, logger }, clockWatch);
   const handler = createPipeline({
     ...deps,
     limits,
     door,
-    answers: new Answers({ metrics: counts, logger }),
+    answers: new Answers({ metrics: counts, logger, diagnosis }),
     recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,
     clockWatch,
@@ -147,8 +154,16 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   door.close();
   await spool.close();
   await keeping;
+  await diagnosis.stop();
   await sharing;
   removeChecks();
+}
+
+function openDiagnosis(deps: IngestDeps, clockWatch: ClockWatch): Diagnosis {
+  const { diagnosisStore: store = null, settings, clock } = deps;
+  const { installationUrl = null } = settings;
+  const suspectsOwnClock = (): boolean => clockWatch.suspectsOwnClock(clock()) !== null;
+  return new Diagnosis({ ...deps, store, installationUrl, suspectsOwnClock });
 }
 
 /** The limits, and with Redis its watch, which ends with the signal. */

@@ -98,7 +98,7 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
       if (outcome === 'full' || outcome === 'failed') return answers.refused(way, notKept[outcome]);
 
       // acknowledge
-      return answers.taken(way, { answer, mapped, outcome });
+      return answers.taken(way, { delivery, answer, mapped, outcome });
     } finally {
       door.leave(share, size);
     }
@@ -113,7 +113,7 @@ const readDelivery = (delivery: VerifiedDelivery) => ({
 
 /** To an address on parole a failure looks as if nobody had looked; we keep what it was. */
 const untold = (refusal: Refusal): Refusal => ({
-  layer: refusal.layer,
+  ...refusal,
   answer: 'rate_limited',
   code: refusal.code ?? refusal.answer,
 });
@@ -146,12 +146,13 @@ function forbidden(
   { layer, code, signedAtMs }: SchemeRefusal,
   now: number,
 ): Refusal {
-  if (layer !== 'timestamp') return { layer, answer: 'forbidden', code };
+  const refused = { layer, answer: 'forbidden', code, signedAtMs } as const;
+  if (layer !== 'timestamp') return refused;
   if (signedAtMs !== undefined) clockWatch.noteSigned(endpoint, signedAtMs, now);
   const suspicion = clockWatch.suspectsOwnClock(now);
   return suspicion === null
-    ? { layer, answer: 'forbidden', code }
-    : { layer, answer: 'forbidden', code: 'clock_suspect', detail: suspectDetail(suspicion) };
+    ? refused
+    : { ...refused, code: 'clock_suspect', detail: suspectDetail(suspicion) };
 }
 
 const notRecorded = {

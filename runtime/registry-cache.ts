@@ -326,7 +326,11 @@ class CachedRegistry implements Registry {
       publicBaseUrl: (source.publicBaseUrl ?? this.#publicUrl).replace(/\/+$/, ''),
       credentials: source.credentials
         .filter(({ expiresAt }) => expiresAt === null || expiresAt > now)
-        .map(({ id, value, expiresAt }) => ({ id, value, isRetiring: expiresAt !== null })),
+        .map(({ id, value, expiresAt }) =>
+          expiresAt === null
+            ? { id, value, isRetiring: false }
+            : { id, value, isRetiring: true, endsAt: expiresAt },
+        ),
     };
   }
 }

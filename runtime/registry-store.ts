@@ -45,6 +45,14 @@ export interface NewEndpoint {
   readonly ratePerSecond: number | null;
 }
 
+/** What may change without a new id; the URL at the provider stays as it is. */
+export interface EndpointChange {
+  readonly name?: string;
+  readonly publicBaseUrl?: string | null;
+  readonly allow?: readonly string[];
+  readonly ratePerSecond?: number | null;
+}
+
 export interface ApiKeyRow {
   readonly tenant: TenantId;
   readonly id: string;
@@ -77,6 +85,10 @@ export interface RegistryStore {
     credentials: Readonly<Record<string, string>>,
     graceMs: number,
   ): Promise<EndpointRow>;
+  /** The newest live credential of a live endpoint, opened; null where there is none. */
+  newestCredential(id: EndpointId): Promise<Readonly<Record<string, string>> | null>;
+  /** Changes what is given and leaves the rest; null takes the installation's default. */
+  changeEndpoint(id: EndpointId, change: EndpointChange): Promise<EndpointRow>;
   /** The endpoint answers 404 from now on. */
   revokeEndpoint(id: EndpointId): Promise<EndpointRow>;
   addKey(key: NewKey): Promise<NewApiKey>;
@@ -189,6 +201,32 @@ class PostgresRegistryStore implements RegistryStore {
       );
       await insertCredential(transaction, tenant, id, sealed);
     });
+    return this.findEndpoint(id);
+  }
+
+  async newestCredential(id: EndpointId): Promise<Readonly<Record<string, string>> | null> {
+    const { tenant } = await this.findEndpoint(id);
+    const [row] = await this.#rows<{ readonly sealed: string }>(
+      `select c.sealed from endpoint_credentials c join endpoints e using (tenant_id, endpoint_id)
+       where tenant_id = $1 and endpoint_id = $2 and e.revoked_at is null
+         and (c.expires_at is null or c.expires_at > now())
+       order by c.credential_id desc limit 1`,
+      [tenant, id],
+    );
+    if (row === undefined) return null;
+    const text = await this.keyRing.openSecret(tenant, credentialPlace(id), row.sealed);
+    return JSON.parse(text) as Readonly<Record<string, string>>;
+  }
+
+  async changeEndpoint(id: EndpointId, change: EndpointChange): Promise<EndpointRow> {
+    const before = await this.findEndpoint(id);
+    const { tenant, name, publicBaseUrl, allow, ratePerSecond } = { ...before, ...change };
+    const base = publicBaseUrl?.replace(/\/+$/, '') ?? null;
+    await this.#rows(
+      `update endpoints set name = $3, public_base_url = $4, allow = $5, rate_per_second = $6
+       where tenant_id = $1 and endpoint_id = $2`,
+      [tenant, id, name, base, allow, ratePerSecond],
+    );
     return this.findEndpoint(id);
   }
 

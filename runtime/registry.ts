@@ -11,6 +11,8 @@ export interface LiveCredential {
   readonly value: Readonly<Record<string, string>>;
   /** True once a newer one took over: it ends by itself after the grace period. */
   readonly isRetiring: boolean;
+  /** When it ends by itself, in ms since 1970; absent for one that does not. */
+  readonly endsAt?: number;
 }
 
 export interface Endpoint {

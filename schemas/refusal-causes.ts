@@ -228,11 +228,19 @@ const causes = {
     says: 'more deliveries than the rate of the endpoint, its address or its tenant',
     fix: 'Raise it if the traffic is yours: trunkline endpoint set {endpoint} --rate <number>.',
   },
+  overloaded: {
+    says: 'more deliveries at once than this node, or the tenant’s share of it, can hold',
+    fix: 'Add ingest nodes, or raise TRUNKLINE_INFLIGHT_BYTES; {provider} may deliver again.',
+  },
   media_type: {
     says: 'the content type is neither JSON nor a form',
     fix: 'Choose JSON or a form at {provider}, or let the proxy leave the content type alone.',
   },
   method: { says: 'the method is neither POST nor GET', fix: 'Choose POST at {provider}.' },
+  body_too_large: {
+    says: 'the delivery is larger than the log takes',
+    fix: 'Let {provider} send less: no recordings or attachments in the body.',
+  },
   not_kept: {
     says: 'the delivery was right but could not be kept: the log and the spool took nothing',
     fix: 'Look at the log, the disk and trunkline_ingest_spool_bytes; {provider} may deliver again.',
@@ -291,3 +299,7 @@ export function causeWords(code: CauseCode, context: CauseContext = {}): Cause {
   const { says, fix } = causes[code];
   return { says: fill(says), fix: fill(fix) };
 }
+
+/** Reads a stored cause; null for one that only a newer version can have stored. */
+export const parseCause = (text: string): CauseCode | null =>
+  Object.hasOwn(causes, text) ? (text as CauseCode) : null;

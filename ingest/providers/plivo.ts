@@ -92,6 +92,7 @@ export const plivo = defineProvider<PlivoCredential>({
   guide,
   // Published on a page behind the console only: none is built in.
   addressRanges: [],
+  signatureHeaders: headers.signatures,
   signsWith: ['authToken'],
   sign,
   verify,

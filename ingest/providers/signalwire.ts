@@ -170,6 +170,7 @@ export const signalwire = defineProvider<SignalwireCredential>({
   guide,
   // None is published: SignalWire says to resolve firewall.signalwire.com.
   addressRanges: [],
+  signatureHeaders: [sha1.header, compatible],
   signsWith: ['signingKey'],
   sign,
   verify,

@@ -92,6 +92,8 @@ export const vapi = defineProvider<VapiCredential>({
   guide,
   // Only for organisations that asked for static addresses (`staticIpAddressesEnabled`).
   addressRanges: [],
+  // The names are the assistant's configuration; these are what Vapi's documentation shows.
+  signatureHeaders: ['x-vapi-signature', 'x-signature', 'x-vapi-secret'],
   signsWith: ['hmacSecret'],
   sign,
   verify: verifyVapi,

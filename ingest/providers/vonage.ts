@@ -156,6 +156,7 @@ export const vonage = defineProvider<VonageCredential>({
   guide,
   // 216.147.0.0/18 is documented for callbacks; 168.100.64.0/18 stands in a help article on voice.
   addressRanges: ['216.147.0.0/18', '168.100.64.0/18'],
+  signatureHeaders: [header],
   signsWith: ['signatureSecret'],
   sign,
   verify,

@@ -6,6 +6,7 @@ import { registerEndpointCommands } from '../../cli/endpoint.js';
 import { registerKeyCommands } from '../../cli/key.js';
 import { registerTenantCommands } from '../../cli/tenant.js';
 import { registerTokenCommands } from '../../cli/token.js';
+import { createDiagnosisReader, createDiagnosisStore } from '../../runtime/diagnosis-store.js';
 import { parseApiKey } from '../../runtime/api-keys.js';
 import { createKeyRing } from '../../runtime/keys.js';
 import { createPostgresKeyStore } from '../../runtime/key-store.js';
@@ -15,6 +16,7 @@ import { openDatabase } from '../../runtime/postgres.js';
 import type { Database } from '../../runtime/postgres.js';
 import { createRegistryStore } from '../../runtime/registry-store.js';
 import { createLocalTokens } from '../../runtime/tokens.js';
+import { endpointId, tenantId } from '../../schemas/ids.js';
 import { postgresUrl } from '../services/services.js';
 
 const masterKey = Buffer.alloc(32, 5);
@@ -35,12 +37,12 @@ beforeAll(async () => {
 });
 afterAll(() => database.end());
 
+const keyRing = () => createKeyRing(masterKey, createPostgresKeyStore(database));
+
 const context: CliContext = {
   openRegistry: async () => ({
-    store: createRegistryStore(
-      database,
-      createKeyRing(masterKey, createPostgresKeyStore(database)),
-    ),
+    store: createRegistryStore(database, keyRing()),
+    diagnosis: createDiagnosisReader(database),
     close: async () => {
       closed++;
     },
@@ -161,6 +163,74 @@ describe('the registry commands', () => {
     expect(await run('endpoint', 'show', String(id))).toContain('revoked');
     const again = run('endpoint', 'rotate', String(id), '--credentials', '-');
     await expect(again).rejects.toThrow(/no live endpoint/);
+  });
+
+  it('change an endpoint and keep its id', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'telnyx'];
+    const key = Buffer.alloc(32, 1).toString('base64');
+    const { id } = await json(...add, '--credential', `publicKeyBase64=${key}`);
+    const set = (...args: string[]) => json('endpoint', 'set', String(id), ...args);
+    const url = 'https://calls.example.net';
+    expect(await set('--url', url, '--rate', '50')).toMatchObject({
+      webhookUrl: `${url}/v1/webhooks/${String(id)}`,
+      ratePerSecond: 50,
+    });
+    expect(await set('--allow', 'provider', '--allow', '203.0.113.9')).toMatchObject({
+      allow: ['provider', '203.0.113.9'],
+      publicBaseUrl: url,
+    });
+    const back = ['--allow', 'any', '--url', 'default', '--rate', 'default', '--name', 'main'];
+    expect(await set(...back)).toMatchObject({
+      ...{ allow: [], publicBaseUrl: null, ratePerSecond: null, name: 'main' },
+    });
+    await expect(run('endpoint', 'set', String(id))).rejects.toThrow(/what to change/);
+    await expect(run('endpoint', 'set', String(id), '--url', 'ftp://x')).rejects.toThrow(/https/);
+  });
+
+  it('show what to put where, and how the old credential is still used', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'];
+    const { id } = await json(...add, '--credentials', '-', '--url', 'http://127.0.0.1:8080');
+    const endpoint = endpointId(String(id));
+    await run('endpoint', 'rotate', endpoint, '--credential', 'authToken=next', '--grace', '3h');
+    const reader = createDiagnosisReader(database);
+    const [, old] = await reader.credentials(tenantId('acme'), endpoint);
+    const store = createDiagnosisStore(database, keyRing());
+    const use = { tenant: tenantId('acme'), endpoint, credential: old?.id ?? '', uses: 134 };
+    await store.writeUses([{ ...use, lastUsedAt: Date.now() - 130_000 }]);
+    const shown = await run('endpoint', 'show', endpoint);
+    expect(shown).toMatch(
+      /old credential \d+, ends in 3 h, last used 2 min ago, 134 times: the provider still signs with it/,
+    );
+    expect(shown).toMatch(/credential \d+, since .*, never used/);
+    expect(shown).toContain(`put http://127.0.0.1:8080/v1/webhooks/${endpoint} under`);
+    expect(shown).toContain('Providers cannot reach 127.0.0.1');
+    expect(shown).toContain('Only the old credential is used');
+    expect(shown).not.toContain(secret);
+    const { use: used, hints } = await json('endpoint', 'show', endpoint);
+    expect(used).toMatchObject([{ uses: 0, expiresAt: null }, { uses: 134 }]);
+    expect(hints).toHaveLength(3);
+  });
+
+  it('list what was refused, and say what to do about each cause', async () => {
+    const add = ['endpoint', 'add', '--tenant', 'acme', '--provider', 'twilio'];
+    const { id } = await json(...add, '--credentials', '-');
+    const endpoint = endpointId(String(id));
+    expect(await run('endpoint', 'refusals', endpoint)).toBe('');
+    expect(notes.join()).toContain('nothing was refused');
+    await createDiagnosisStore(database, keyRing()).writeRefusals(
+      [1, 2].map((n) => ({
+        ...{ tenant: tenantId('acme'), endpoint, at: Date.now(), layer: 'signature' },
+        ...({ code: 'signature_mismatch', cause: 'url_scheme', also: null, other: null } as const),
+        ...{ looksLike: null, offsetMs: null, method: 'POST', contentType: null, agent: null },
+        ...{ bodyBytes: n, network: '192.0.2.0/24', correlationId: 'c', unwritten: n },
+      })),
+    );
+    const printed = await run('endpoint', 'refusals', endpoint);
+    expect(printed).toMatch(/signature +signature_mismatch +url_scheme +192\.0\.2\.0\/24 +2 +2\n/);
+    expect(printed).toContain(`trunkline endpoint set ${endpoint} --url`);
+    expect(printed.match(/url_scheme: the signature is right/g)).toHaveLength(1);
+    const one = await json('endpoint', 'refusals', endpoint, '--limit', '1');
+    expect(one).toMatchObject([{ cause: 'url_scheme', bodyBytes: 2 }]);
   });
 
   it('make a key, show it once, rotate and revoke it', async () => {

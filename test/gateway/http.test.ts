@@ -8,9 +8,11 @@ import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { CallItem, MessageItem, RecordItem, TimelineItem } from '../../schemas/live-frames.js';
-import { callId as toCallId, tenantId } from '../../schemas/ids.js';
+import { callId as toCallId, endpointId, tenantId, type TenantId } from '../../schemas/ids.js';
 import { fieldPlace } from '../../schemas/sealed.js';
+import { createDiagnosisStore, type KeptRefusal } from '../../runtime/diagnosis-store.js';
 import { sealField } from '../../runtime/keys.js';
+import type { Database } from '../../runtime/postgres.js';
 import { until } from '../services/shared.js';
 import {
   providers,
@@ -238,6 +240,52 @@ describe('callers', () => {
     const text = await answer.text();
     expect(text).toContain('https://hooks.example.com/v1/webhooks/ep_AAAAAAAAAAAAAAAAAAAA');
     expect(text).not.toContain('the-secret');
+    await storeEndpoint(station.database, tenant, 'ep_AAAAAAAAAAAAAAAAAAAA');
+    const used = await station.get('/v1/endpoints', credential('tenant-0', 'admin'));
+    const [first] = ((await used.json()) as { data: { credentials: object[] }[] }).data;
+    expect(first?.credentials).toMatchObject([{ uses: 134, expiresAt: null }]);
+    expect(JSON.stringify(first)).not.toContain('sealed');
+  });
+
+  it('see why deliveries were refused, page by page, when they manage endpoints', async () => {
+    const id = 'ep_BBBBBBBBBBBBBBBBBBBB';
+    await storeEndpoint(station.database, tenant, id);
+    const keyRing = station.keyRing;
+    const writer = createDiagnosisStore(station.database, keyRing);
+    const row = (n: number): KeptRefusal => ({
+      ...{ tenant, endpoint: endpointId(id), at: Date.now() - 1000 + n, layer: 'signature' },
+      ...{ code: 'signature_mismatch', cause: 'url_scheme', also: null, other: null },
+      ...{ looksLike: null, offsetMs: null, method: 'POST', contentType: 'application/json' },
+      ...{ agent: 'curl', bodyBytes: n, network: '192.0.2.0/24', correlationId: `c-${n}` },
+      unwritten: 0,
+    });
+    await writer.writeRefusals([1, 2, 3, 4, 5].map(row));
+    const path = `/v1/endpoints/${id}/refusals?limit=2`;
+    for (const role of ['viewer', 'operator', 'auditor'] as const) {
+      expect((await station.get(path, credential('tenant-0', role))).status).toBe(403);
+    }
+    const seen: number[] = [];
+    let next: string | null = '';
+    while (next !== null) {
+      const cursor: string = next === '' ? '' : `&cursor=${next}`;
+      const answer = await station.get(path + cursor, credential('tenant-0', 'manager'));
+      const body = (await answer.json()) as {
+        data: { bodyBytes: number; because: string; fix: string }[];
+        page: { next: string | null };
+      };
+      seen.push(...body.data.map(({ bodyBytes }) => bodyBytes));
+      expect(body.data[0]?.because).toContain('scheme');
+      expect(body.data[0]?.fix).toContain(id);
+      next = body.page.next;
+    }
+    expect(seen).toEqual([5, 4, 3, 2, 1]);
+    const foreign = await station.get(path, credential('tenant-1', 'admin'));
+    const never = await station.get(
+      '/v1/endpoints/ep_CCCCCCCCCCCCCCCCCCCC/refusals',
+      credential('tenant-1', 'admin'),
+    );
+    expect([foreign.status, never.status]).toEqual([404, 404]);
+    expect(await foreign.text()).toBe(await never.text());
   });
 
   it('see which providers are verified here, whatever their role', async () => {
@@ -385,6 +433,7 @@ it('keeps to its OpenAPI document', async () => {
     '/v1/stats': '/v1/stats',
     '/v1/events': '/v1/events?limit=200',
     '/v1/endpoints': '/v1/endpoints',
+    '/v1/endpoints/{id}/refusals': '/v1/endpoints/ep_AAAAAAAAAAAAAAAAAAAA/refusals',
     '/v1/providers': '/v1/providers',
     '/health': '/health',
     '/health/ready': '/health/ready',
@@ -412,4 +461,24 @@ function rawGet(base: string, path: string, host: string): Promise<number> {
 
 interface Answer {
   readonly content?: Record<string, { readonly schema: object }>;
+}
+
+/** An endpoint with one credential that was used, as the registry keeps it. */
+async function storeEndpoint(database: Database, tenant: TenantId, id: string): Promise<void> {
+  await database.query(
+    'insert into tenants (tenant_id, name) values ($1, $1) on conflict do nothing',
+    [tenant],
+  );
+  await database.query(
+    `insert into endpoints (tenant_id, endpoint_id, provider, name) values ($1, $2, 'twilio', 'x')`,
+    [tenant, id],
+  );
+  const { rows } = await database.query<{ id: number }>(
+    `insert into endpoint_credentials (tenant_id, endpoint_id, sealed) values ($1, $2, 'sealed')
+     returning credential_id as id`,
+    [tenant, id],
+  );
+  const uses = { tenant, endpoint: id, credential: String(rows[0]?.id), uses: 134 };
+  const writer = createDiagnosisStore(database, station.keyRing);
+  await writer.writeUses([{ ...uses, endpoint: endpointId(id), lastUsedAt: Date.now() }]);
 }

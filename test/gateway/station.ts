@@ -2,6 +2,7 @@
 // connects plain WebSockets to it.
 
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 
 import { WebSocket } from 'ws';
 
@@ -16,6 +17,8 @@ import { createHttpServer } from '../../runtime/http.js';
 import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime/keys.js';
 import { silentLogger } from '../../runtime/logger.js';
 import { createMetrics } from '../../runtime/metrics.js';
+import { migrate } from '../../runtime/migrate.js';
+import { packageRoot } from '../../runtime/package-root.js';
 import type { Database } from '../../runtime/postgres.js';
 import {
   accessRoles,
@@ -135,6 +138,7 @@ export async function startGateway(
   options: { seed?: number; tenants?: number; more?: Partial<GatewayDeps> } = {},
 ): Promise<GatewayStation> {
   const { database } = await freshStore();
+  await migrate(database, { set: 'runtime', directory: join(packageRoot(), 'runtime/migrations') });
   const { seed = 1, tenants = 3 } = options;
   const world = new World({ seed, tenants, partitions: 1, codec });
   const keyRing = createKeyRing(randomBytes(32), createMemoryKeyStore());

@@ -12,6 +12,7 @@ import type { EventLog } from '../../log/event-log.js';
 import { createMemoryLog, MemoryStore } from '../../log/memory.js';
 import type { Clock } from '../../runtime/clock.js';
 import { createHealth, type Health } from '../../runtime/health.js';
+import type { DiagnosisStore } from '../../runtime/diagnosis-store.js';
 import { createHttpServer } from '../../runtime/http.js';
 import { createShelvedKeyStore, KeyShelf } from '../../runtime/key-shelf.js';
 import { createKeyRing, createMemoryKeyStore, type KeyRing } from '../../runtime/keys.js';
@@ -82,6 +83,7 @@ export interface StationOptions {
   readonly keyRing?: KeyRing;
   readonly clock?: Clock;
   readonly settings?: Partial<IngestSettings>;
+  readonly diagnosisStore?: DiagnosisStore;
   /** Kept after `stop` when given. */
   readonly dataDirectory?: string;
 }
@@ -138,6 +140,7 @@ export async function startStation(options: StationOptions = {}): Promise<Statio
         metrics,
         clock: options.clock ?? Date.now,
         settings,
+        ...(options.diagnosisStore === undefined ? {} : { diagnosisStore: options.diagnosisStore }),
         onReady: resolve,
       },
       stopping.signal,

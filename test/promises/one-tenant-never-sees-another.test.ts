@@ -4,9 +4,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { socketLimits } from '../../gateway/socket.js';
+import { createDiagnosisStore } from '../../runtime/diagnosis-store.js';
 import { asTenant } from '../../runtime/postgres.js';
 import type { RoleName } from '../../runtime/registry.js';
 import type { CallItem, ServerFrame } from '../../schemas/live-frames.js';
+import { endpointId, tenantId, type EndpointId } from '../../schemas/ids.js';
 import { until } from '../services/shared.js';
 import {
   credential,
@@ -22,6 +24,8 @@ const theirs = 'tenant-1';
 const roles: readonly RoleName[] = ['admin', 'manager', 'operator', 'viewer', 'auditor'];
 
 let station: GatewayStation;
+const ownEndpoint = endpointId('ep_MineMineMineMine1');
+const foreignEndpoint = endpointId('ep_TheirsTheirs00001');
 /** Everything that names something of the other tenant. */
 let foreign: {
   readonly callIds: readonly string[];
@@ -50,6 +54,8 @@ beforeAll(async () => {
     return answers.every(({ status }) => status === 200);
   });
   expect(top).toBeGreaterThan(0);
+  await refuseSomething(mine, ownEndpoint);
+  await refuseSomething(theirs, foreignEndpoint);
 });
 afterAll(async () => {
   await station.stop();
@@ -60,8 +66,34 @@ const unique = (ids: readonly string[]): string[] => [...new Set(ids)].filter((i
 /** Nothing in the text names the other tenant or anything of it. */
 function expectNothingForeign(text: string): void {
   expect(text).not.toContain(theirs);
+  expect(text).not.toContain(foreignEndpoint);
   const { callIds, messageIds, recordIds } = foreign;
   for (const id of [...callIds, ...messageIds, ...recordIds]) expect(text).not.toContain(id);
+}
+
+/** An endpoint of the tenant with refusals whose correlation id names the tenant. */
+async function refuseSomething(tenant: string, endpoint: EndpointId): Promise<void> {
+  const { database, keyRing } = station;
+  const id = tenantId(tenant);
+  await database.query('insert into tenants (tenant_id, name) values ($1, $1)', [tenant]);
+  await database.query(
+    `insert into endpoints (tenant_id, endpoint_id, provider, name) values ($1, $2, 'twilio', $1)`,
+    [tenant, endpoint],
+  );
+  await createDiagnosisStore(database, keyRing).writeRefusals(
+    [1, 2, 3].map((n) => ({
+      ...{
+        tenant: id,
+        endpoint,
+        at: Date.now() + n,
+        layer: 'signature',
+        code: 'signature_mismatch',
+      },
+      ...({ cause: 'unknown', also: null, other: null, looksLike: null, offsetMs: null } as const),
+      ...{ method: 'POST', contentType: null, agent: null, bodyBytes: n, network: '' },
+      ...{ correlationId: `of-${tenant}-${endpoint}`, unwritten: 0 },
+    })),
+  );
 }
 
 async function text(answer: Response): Promise<string> {
@@ -81,6 +113,7 @@ describe.each(roles)('as %s', (role) => {
       '/v1/stats',
       '/v1/events?limit=200',
       '/v1/endpoints',
+      `/v1/endpoints/${ownEndpoint}/refusals`,
     ];
     for (const path of paths) expectNothingForeign(await text(await station.get(path, token)));
   });
@@ -96,6 +129,26 @@ describe.each(roles)('as %s', (role) => {
       expect(body).toBe(await nowhere.text());
       expectNothingForeign(body);
     }
+  });
+
+  it('a foreign endpoint’s refusals answer as those of one that never was', async () => {
+    const never = foreignEndpoint.replace('Theirs', 'Nobody');
+    const there = await station.get(`/v1/endpoints/${foreignEndpoint}/refusals`, token);
+    const nowhere = await station.get(`/v1/endpoints/${never}/refusals`, token);
+    expect(there.status).toBe(['admin', 'manager'].includes(role) ? 404 : 403);
+    expect(nowhere.status).toBe(there.status);
+    const body = await there.text();
+    expect(body).toBe(await nowhere.text());
+    expectNothingForeign(body);
+  });
+
+  it('a foreign cursor of refusals is a 400, or not even looked at', async () => {
+    const list = (id: string) => `/v1/endpoints/${id}/refusals?limit=2`;
+    const page = await station.get(list(foreignEndpoint), credential(theirs, 'admin'));
+    const { next } = ((await page.json()) as { page: { next: string } }).page;
+    const answer = await station.get(`${list(ownEndpoint)}&cursor=${next}`, token);
+    expect(answer.status).toBe(['admin', 'manager'].includes(role) ? 400 : 403);
+    expectNothingForeign(await text(answer));
   });
 
   it('a foreign cursor is a 400 that leaks nothing', async () => {
@@ -200,6 +253,8 @@ it('the second wall stands without the first: no row of another tenant without a
   const tables = [
     ...['calls', 'legs', 'call_timeline', 'messages', 'records', 'stats_minute'],
     'mark_sequences',
+    'endpoint_refusals',
+    'endpoints',
   ];
   for (const table of tables) {
     const { rows } = await asTenant(station.database, mine, (transaction) =>

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -135,6 +136,26 @@ describe('the registry', () => {
     );
   });
 
+  it('accepts all of two rotations in a row, each old one to its own end; without grace none', async () => {
+    const { id } = await store.addEndpoint(endpoint);
+    await store.rotateEndpoint(id, { authToken: 'second' }, 2 * hourMs);
+    // The first one keeps the earlier of its two ends.
+    await store.rotateEndpoint(id, { authToken: 'third' }, 5 * hourMs);
+    await registry.refresh();
+    const tokens = () => registry.endpoint(id)?.credentials.map(({ value }) => value['authToken']);
+    expect(tokens()).toEqual(['third', 'second', 'first-token']);
+    const ends = registry.endpoint(id)?.credentials.map(({ endsAt }) => endsAt);
+    expect(ends?.map((at) => at === undefined)).toEqual([true, false, false]);
+    offsetMs = 2 * hourMs + 1_000;
+    expect(tokens()).toEqual(['third', 'second']);
+    offsetMs = 5 * hourMs + 1_000;
+    expect(tokens()).toEqual(['third']);
+    offsetMs = 0;
+    await store.rotateEndpoint(id, { authToken: 'fourth' }, 0);
+    await registry.refresh();
+    expect(tokens()).toEqual(['fourth']);
+  });
+
   it('goes on serving while Postgres is away, and is fresh again when it is back', async () => {
     const { id } = await store.addEndpoint(endpoint);
     await registry.refresh();
@@ -245,16 +266,20 @@ describe('the second wall', () => {
 describe('the migrations of the runtime', () => {
   it('go back and forth', async () => {
     const fresh = openDatabase({ url: await postgresUrl(), max: 2, applicationName: 'test' });
+    const migrations = readdirSync(runtimeSet.directory)
+      .filter((file) => file.endsWith('.sql') && !file.endsWith('.down.sql'))
+      .map((file) => file.replace('.sql', ''))
+      .sort();
     const tables = async () =>
       (
         await fresh.query(`select relname from pg_class where relkind = 'r'
         and relnamespace = 'public'::regnamespace`)
       ).rowCount;
-    expect(await migrate(fresh, runtimeSet)).toEqual(['0001-registry-and-keys']);
+    expect(await migrate(fresh, runtimeSet)).toEqual(migrations);
     expect(await migrate(fresh, runtimeSet)).toEqual([]);
-    expect(await migrateDown(fresh, runtimeSet)).toEqual(['0001-registry-and-keys']);
+    expect(await migrateDown(fresh, runtimeSet)).toEqual([...migrations].reverse());
     expect(await tables()).toBe(1);
-    expect(await migrate(fresh, runtimeSet)).toHaveLength(1);
+    expect(await migrate(fresh, runtimeSet)).toHaveLength(migrations.length);
     await fresh.end();
   });
 });

@@ -32,6 +32,18 @@ it('what was not broken is accepted: the deliveries of these tests are right', (
     expect(isAccepted(refusedOf(sent(delivery))), delivery.file).toBe(true);
 });
 
+it('every provider names the headers it signs in: without them nothing of it is accepted', () => {
+  for (const delivery of examples) {
+    const { signatureHeaders: names, guide } = providerOf(delivery.provider);
+    // Where the credential names them they are nobody's own.
+    if ('signatureHeader' in guide.credentials) continue;
+    expect(names.length, delivery.provider).toBeGreaterThan(0);
+    const theirs = sent(delivery);
+    const kept = [...theirs.request.headers].filter(([name]) => !names.includes(name));
+    expect(isAccepted(refusedOf(theirs, { headers: new Map(kept) })), delivery.file).toBe(false);
+  }
+});
+
 describe.each(named)('%s', (_, delivery) => {
   /** Received at our URL, but signed for another. */
   const signedFor = (
