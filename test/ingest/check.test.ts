@@ -59,6 +59,22 @@ describe('a line', () => {
     }
   });
 
+  it('of every stored delivery is refused by other credentials, and without what signs it', () => {
+    for (const delivery of storedDeliveries) {
+      const secrets = secretsOf(delivery.provider);
+      const others = Object.fromEntries(Object.keys(secrets).map((name) => [name, 'another']));
+      const unsigned = Object.entries(delivery.headers).filter(
+        ([name]) => !/signature|^authorization$|vapi-secret/i.test(name),
+      );
+      for (const change of [{ credentials: others }, { headers: Object.fromEntries(unsigned) }]) {
+        const verdict = judged(delivery, change);
+        expect({ file: delivery.file, ...verdict }).toMatchObject({
+          ...{ file: delivery.file, accepted: false, layer: 'signature' },
+        });
+      }
+    }
+  });
+
   it('that is no JSON, or lacks a field, is judged invalid under its id if it has one', () => {
     expect(checkLine('{')).toMatchObject({ id: null, layer: 'request', code: 'line_invalid' });
     expect(checkLine('null')).toMatchObject({ id: null, code: 'line_invalid' });
