@@ -30,6 +30,9 @@ export interface RedisConnection {
   close(): void;
 }
 
+/** The least that a timer can wait. */
+const holdMs = 1;
+
 const retryMs = { first: 50, most: 1_000 };
 const connectTimeoutMs = 2_000;
 
@@ -54,7 +57,12 @@ export function openRedis(url: string, logger: Logger): RedisConnection {
 }
 
 class IoredisConnection implements RedisConnection {
+  /** The stream whose commands are held back for one write, and how many they are. */
   #corked: Redis['stream'] | null = null;
+  #held = 0;
+  /** Commands that are written and not answered. */
+  #written = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly redis: Redis) {}
 
@@ -63,10 +71,16 @@ class IoredisConnection implements RedisConnection {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    return this.#send('evalsha', [script.sha, keys.length, ...keys, ...args]).catch(
+    return this.#send('evalsha', [script.sha, keys.length, ...keys, ...args]).then(
+      (answer) => {
+        this.#answered();
+        return answer;
+      },
       (thrown: unknown) => {
+        this.#answered();
         if (!toError(thrown).message.startsWith('NOSCRIPT')) throw thrown;
-        return this.#send('eval', [script.lua, keys.length, ...keys, ...args]);
+        const again = this.#send('eval', [script.lua, keys.length, ...keys, ...args]);
+        return again.finally(() => this.#answered());
       },
     );
   }
@@ -81,6 +95,7 @@ class IoredisConnection implements RedisConnection {
   }
 
   close(): void {
+    clearTimeout(this.#timer);
     this.redis.disconnect();
     this.redis.stream.destroy();
   }
@@ -88,19 +103,37 @@ class IoredisConnection implements RedisConnection {
   #send(name: string, args: (string | number)[]): Promise<unknown> {
     const command = new Command(name, args, { replyEncoding: 'utf8' });
     if (this.redis.status === 'ready') this.#cork(this.redis.stream);
+    this.#held += 1;
     this.redis.sendCommand(command);
     return command.promise;
   }
 
-  /** A write for each command would cost more than the command. */
+  /**
+   * A write for each command would cost more than the command. When none is on its way the commands of a
+   * turn leave at its end; otherwise the next write waits for the answers, at most `holdMs`.
+   */
   #cork(stream: Redis['stream']): void {
     if (this.#corked === stream) return;
+    this.#uncork();
     this.#corked = stream;
     stream.cork();
-    setImmediate(() => {
-      if (this.#corked === stream) this.#corked = null;
-      stream.uncork();
-    });
+    if (this.#written === 0) setImmediate(this.#uncork);
+    else this.#timer = setTimeout(this.#uncork, holdMs);
+  }
+
+  readonly #uncork = (): void => {
+    clearTimeout(this.#timer);
+    const stream = this.#corked;
+    this.#corked = null;
+    this.#written += this.#held;
+    this.#held = 0;
+    stream?.uncork();
+  };
+
+  #answered(): void {
+    if (this.#written > 0) this.#written -= 1;
+    else this.#held = Math.max(0, this.#held - 1);
+    if (this.#written === 0 && this.#corked !== null) setImmediate(this.#uncork);
   }
 }
 
