@@ -143,8 +143,14 @@ function credentialReader<C>(schema: z.ZodType<C>): (stored: StoredCredential) =
   };
 }
 
-const acceptedBy = ({ signedAtMs }: Accepted, credential: number): AcceptedBy =>
-  signedAtMs === undefined ? { ok: true, credential } : { ok: true, signedAtMs, credential };
+/** Field by field: most have one or none of them, and spreading costs more than looking. */
+function acceptedBy({ signedAtMs, messageId }: Accepted, credential: number): AcceptedBy {
+  if (messageId !== undefined) {
+    const accepted: AcceptedBy = { ok: true, messageId, credential };
+    return signedAtMs === undefined ? accepted : { ...accepted, signedAtMs };
+  }
+  return signedAtMs === undefined ? { ok: true, credential } : { ok: true, signedAtMs, credential };
+}
 
 /** Makes a provider of its definition: credentials are parsed, several are tried. */
 export function defineProvider<C>(definition: ProviderDefinition<C>): Provider {
