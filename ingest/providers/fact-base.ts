@@ -43,14 +43,18 @@ export function identify(
   return factId(hash('sha256', name, 'base64url').slice(0, 22));
 }
 
-/** Where a fact stands; `atUs` null takes our receipt. */
+/** A number that the log can hold exactly and that is no time before 1970: anything else is no time. */
+const isTime = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+
+/** Where a fact stands; `atUs` null, or no time that could be kept, takes our receipt. */
 export function orderOf(
   source: FactSource,
   phase: OrderKey['phase'],
   atUs: number | null,
   seq = 0,
 ): OrderKey {
-  return { phase, atUs: atUs ?? source.receivedAt * 1000, seq };
+  const at = atUs !== null && isTime(atUs) ? atUs : source.receivedAt * 1000;
+  return { phase, atUs: at, seq: isTime(seq) ? seq : 0 };
 }
 
 const iso = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
@@ -99,7 +103,7 @@ export function plusNumber(text: string | null | undefined): string | null {
 }
 
 export const millis = (micros: number | null): number | null =>
-  micros === null ? null : Math.floor(micros / 1000);
+  micros === null || !isTime(micros) ? null : Math.floor(micros / 1000);
 
 /** A count or a number of seconds, never negative; null for anything else. */
 export function wholeNumber(text: string | null | undefined): number | null {

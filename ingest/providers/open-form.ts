@@ -3,7 +3,15 @@
 
 import type { ProviderFact } from '../../schemas/facts.js';
 import type { VerifiedDelivery } from '../../schemas/stages.js';
-import { bytesId, isoMicros, notUnderstood, reference, safeName, sourceOf } from './fact-base.js';
+import {
+  bytesId,
+  isoMicros,
+  known,
+  notUnderstood,
+  reference,
+  safeName,
+  sourceOf,
+} from './fact-base.js';
 import { asObject, objectField, parseJson, textField, type JsonObject } from './json.js';
 import { callFactOf, messageFactOf, type OpenEvent } from './open-form-facts.js';
 import {
@@ -40,10 +48,19 @@ function objectTypeOf(type: string): string {
   return dot < 1 ? 'event' : snakeCase(type.slice(0, dot));
 }
 
+/** Its JSON; null where it is nested deeper than anybody's stack, which parsing survives and writing does not. */
+function textOf(value: JsonObject): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
+}
+
 function externalFact(event: OpenEvent): ProviderFact {
   const { type, body } = event;
   const data = objectField(body, 'data');
-  const content = JSON.stringify(data ?? body);
+  const content = textOf(data ?? body);
   return recordFact(event, {
     area: 'external',
     what: snakeCase(type),
@@ -52,8 +69,8 @@ function externalFact(event: OpenEvent): ProviderFact {
     parentRef: referenceField(data, 'parent'),
     status: wordField(data, 'status'),
     deleted: type.endsWith('.deleted') || flagField(data, 'deleted') === true,
-    details: { contentChars: content.length },
-    personal: content.length > maxContentChars ? {} : { content },
+    details: known({ contentChars: content?.length }),
+    personal: content === null || content.length > maxContentChars ? {} : { content },
   });
 }
 

@@ -72,7 +72,9 @@ type Content = Pick<RawDelivery, 'method' | 'body'>;
 /** The fields of a request; null where its body is JSON. */
 function formOf(request: Content, url: string): Form | null {
   if (bodyDigest(url) !== null) return null;
-  return request.method === 'GET' ? parseQuery(url) : parseForm(request.body);
+  // The method is not signed: what comes without a body can only have said what its URL says.
+  const isInUrl = request.method === 'GET' || request.body.length === 0;
+  return isInUrl ? parseQuery(url) : parseForm(request.body);
 }
 
 function accountsIn(request: SignedRequest): readonly string[] {

@@ -206,3 +206,13 @@ describe('Twilio requests for instructions', () => {
     });
   });
 });
+
+describe('a method that is not signed', () => {
+  it('changes nothing: a POST without a body says what its URL says', () => {
+    const fields = { CallSid: 'CA1', CallStatus: 'ringing', AccountSid: 'AC1' };
+    const posted = delivery('twilio', '', { url: `${base}?${form(fields)}` });
+    const got = { ...posted, raw: { ...posted.raw, method: 'GET' } } as VerifiedDelivery;
+    expect(factOf(posted)).toEqual(factOf(got));
+    expect(factOf(posted)).toMatchObject({ kind: 'call', legRef: 'CA1' });
+  });
+});

@@ -144,6 +144,21 @@ describe('everything else', () => {
   });
 });
 
+describe('what no clock and no stack can hold', () => {
+  it('of a time that no log can keep, our receipt stands in', () => {
+    for (const occurredAt of ['0000-01-01T00:00:00Z', '9999-12-31T23:59:59Z', 2 ** 53, -5]) {
+      const fact = only({ type: 'call.answered', occurredAt, call: { id: 'a' } });
+      expect(Number.isSafeInteger(fact.order.atUs) && fact.order.atUs > 0).toBe(true);
+    }
+  });
+
+  it('of content that is nested deeper than the stack, the event stands without it', () => {
+    const deep = '{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000);
+    const [fact] = bytes(`{"type":"a.b","data":${deep}}`);
+    expect(fact).toMatchObject({ kind: 'record', personal: {}, details: {} });
+  });
+});
+
 describe('a list', () => {
   it('is as many facts, each with an identity of its own', () => {
     const list = [
