@@ -103,7 +103,7 @@ test('a batch stays under its bounds of records and bytes', async () => {
     sizes.push(records.length);
     return land(topic, partition, records);
   };
-  const { appends } = await start(new Weather());
+  const { appends } = await start(new Weather(), { timeoutMs: 5000 });
   await Promise.all(numbered(0, 1200).map((value) => appends.append(0, record(value))));
   expect(sizes).toEqual([500, 500, 200]);
   sizes.length = 0;
