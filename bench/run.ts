@@ -8,6 +8,7 @@ import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
 import { measureLimits } from './limits.js';
 import { measureMemory } from './memory.js';
+import { measureOverload } from './overload.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
 import { measureStages } from './stage-costs.js';
@@ -22,6 +23,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [6], measure: measureMemory },
   { benches: [11], measure: measureStages },
   { benches: [12], measure: measureLimits },
+  { benches: [13], measure: measureOverload },
 ];
 
 interface Scenario {

@@ -70,21 +70,13 @@ export function newSite(
   };
 }
 
-/** Adds tenant, Twilio endpoint and a viewer's key through the command line. */
-export async function openDoor(site: Site): Promise<Door> {
-  await command(site, ['tenant', 'add', tenant, '--json']);
+/** Adds a tenant, a Twilio endpoint and a viewer's key through the command line. */
+export async function openDoor(site: Site, name = tenant): Promise<Door> {
+  await command(site, ['tenant', 'add', name, '--json']);
   const credentials = ['--credential', `authToken=${authToken}`];
-  const options = ['--tenant', tenant, '--provider', 'twilio', '--url', publicBase];
+  const options = ['--tenant', name, '--provider', 'twilio', '--url', publicBase];
   const endpoint = await command(site, ['endpoint', 'add', ...options, ...credentials, '--json']);
-  const made = await command(site, [
-    'key',
-    'add',
-    '--tenant',
-    tenant,
-    '--role',
-    'viewer',
-    '--json',
-  ]);
+  const made = await command(site, ['key', 'add', '--tenant', name, '--role', 'viewer', '--json']);
   const path = `/v1/webhooks/${String(endpoint['id'])}`;
   return {
     target: { path, publicUrl: publicBase + path, authToken },

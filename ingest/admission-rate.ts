@@ -12,8 +12,9 @@ export interface Stretch {
   readonly isPressed: boolean;
 }
 
-/** Ticks under pressure in a row before anything is refused: a burst passes, a standing queue does not. */
-const standingTicks = 3;
+/** Pressure in a row before anything is refused: a burst passes, a standing queue does not. */
+const standingTicks = 2;
+const standingMs = 150;
 /** Ticks in a row whose demand was well below the rate before all limits are lifted. */
 const calmTicks = 20;
 const decrease = 0.9;
@@ -61,7 +62,7 @@ export class AdmissionRate {
     this.#pressedTicks = isPressed ? this.#pressedTicks + 1 : 0;
     this.#answered = isPressed ? this.#answered + answered : 0;
     this.#pressedMs = isPressed ? this.#pressedMs + elapsedMs : 0;
-    if (this.#pressedTicks < standingTicks) return;
+    if (this.#pressedTicks < standingTicks || this.#pressedMs < standingMs) return;
     const borne = this.#answered / this.#pressedMs;
     this.#rate = decrease * borne;
     this.#least = leastPart * borne;

@@ -4,6 +4,7 @@
 import type { Logger } from '../runtime/logger.js';
 import type { TenantId } from '../schemas/ids.js';
 import { AdmissionRate, fairQuota } from './admission-rate.js';
+import { HeldRefusals } from './held-refusals.js';
 
 /** `memory`: too many bytes wait for the log; `busy`: more come than can be taken. A closed set. */
 export type AdmissionRefusal = 'memory' | 'busy';
@@ -42,6 +43,7 @@ const forgetTicks = 200;
 export class Admission {
   readonly #shares = new Map<TenantId, Share>();
   readonly #rate = new AdmissionRate();
+  readonly #held: HeldRefusals;
   readonly #timer: NodeJS.Timeout;
   #bytes = 0;
   #inFlight = 0;
@@ -53,6 +55,7 @@ export class Admission {
   #refused = 0;
 
   constructor(private readonly options: AdmissionOptions) {
+    this.#held = new HeldRefusals(options.inFlightBytes / 8);
     this.#timer = setInterval(() => this.tick(performance.now()), tickMs).unref();
   }
 
@@ -106,8 +109,14 @@ export class Admission {
     share.admitted -= 1;
   }
 
+  /** Resolves when a refused delivery of this size is to be told so; at once where memory is short. */
+  hold(refusal: AdmissionRefusal, bodyBytes: number): Promise<void> {
+    return refusal === 'busy' ? this.#held.hold(bodyBytes + overheadBytes) : now;
+  }
+
   close(): void {
     clearInterval(this.#timer);
+    this.#held.tellAll();
   }
 
   /** Looks at what waits and sets the quotas of the next tick; called by a timer. `now` is monotonic, in ms. */
@@ -124,6 +133,7 @@ export class Admission {
     this.#quota = this.#rate.isLimited ? this.#fairPart(elapsedMs) : Infinity;
     if (wasLimited !== this.#rate.isLimited) this.#tell(isLate);
     this.#turn();
+    this.#held.turn();
   }
 
   #newShare(tenant: TenantId): Share {
@@ -182,3 +192,5 @@ export class Admission {
     }
   }
 }
+
+const now = Promise.resolve();

@@ -62,7 +62,8 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
     // room for it, and for its tenant
     const size = request.body.length;
     const share = door.enter(endpoint.tenant, size);
-    if (typeof share === 'string') return answers.refused(passage, notAdmitted[share]);
+    if (typeof share === 'string')
+      return door.hold(share, size).then(() => answers.refused(passage, notAdmitted[share]));
     place = share;
     try {
       // the bytes as they came

@@ -112,6 +112,27 @@ describe('overload', () => {
     expect(admission.perSecond).toBeLessThan(Infinity);
   });
 
+  test('tells a refusal a little later, within bounds, and at the end at once', async () => {
+    const { admission } = open(8_000_000);
+    let now = performance.now();
+    let told = 0;
+    const hold = (refusal: 'busy' | 'memory' = 'busy') =>
+      admission.hold(refusal, 95_904).then(() => (told += 1));
+    const held = Array.from({ length: 10 }, () => hold());
+    for (let n = 0; n < 6; n += 1) admission.tick((now += 50));
+    // What is more than may wait, and what is refused for want of memory, is told at once.
+    await hold();
+    await hold('memory');
+    expect(told).toBe(2);
+    admission.tick((now += 50));
+    await Promise.all(held);
+    expect(told).toBe(12);
+    const last = hold();
+    admission.close();
+    await last;
+    expect(told).toBe(13);
+  });
+
   test('is a loop that is late under load; a late loop without load is none', () => {
     const { admission, lines } = open();
     let now = performance.now();
