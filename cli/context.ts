@@ -3,7 +3,6 @@
 
 import { InvalidArgumentError } from 'commander';
 
-import type { DiagnosisReader } from '../runtime/diagnosis-store.js';
 import type { RegistryStore } from '../runtime/registry-store.js';
 import type { TokenIssuer } from '../runtime/tokens.js';
 import { parseTenantId, type TenantId } from '../schemas/ids.js';
@@ -11,7 +10,6 @@ import { parseTenantId, type TenantId } from '../schemas/ids.js';
 /** What the registry commands work with; closed by the command, also when it fails. */
 export interface RegistryServices {
   readonly store: RegistryStore;
-  readonly diagnosis: DiagnosisReader;
   close(): Promise<void>;
 }
 
@@ -34,11 +32,11 @@ export interface CliContext {
 export async function withRegistry(
   context: CliContext,
   purpose: string,
-  work: (store: RegistryStore, services: RegistryServices) => Promise<void>,
+  work: (store: RegistryStore) => Promise<void>,
 ): Promise<void> {
   const services = await context.openRegistry(purpose);
   try {
-    await work(services.store, services);
+    await work(services.store);
   } finally {
     await services.close();
   }

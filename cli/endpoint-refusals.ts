@@ -31,9 +31,9 @@ export function registerRefusals(
       '\nThe last 200 of each endpoint are kept, for 7 days; the API has them as /v1/endpoints/{id}/refusals.',
     )
     .action((id: EndpointId, options: Options) =>
-      withRegistry(context, 'endpoint refusals', async (store, { diagnosis }) => {
-        const { tenant, provider } = await store.findEndpoint(id);
-        const rows = await diagnosis.refusals(tenant, id, { limit: options.limit, before: null });
+      withRegistry(context, 'endpoint refusals', async (store) => {
+        const { provider } = await store.findEndpoint(id);
+        const rows = await store.refusalsOf(id, { limit: options.limit, before: null });
         printRows(
           context,
           rows.map((row) => itemOf(row, provider)),

@@ -22,6 +22,7 @@ import {
 } from './context.js';
 
 import { registerRefusals } from './endpoint-refusals.js';
+import { registerTest } from './endpoint-test.js';
 import { factLines, shownJson, shownLines } from './endpoint-show.js';
 
 type Credentials = Readonly<Record<string, string>>;
@@ -56,6 +57,7 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   registerAdd(endpoint, context);
   registerReads(endpoint, context);
   registerRefusals(endpoint, context, endpointArgument);
+  registerTest(endpoint, context, endpointArgument);
   registerChanges(endpoint, context);
 }
 
@@ -130,9 +132,9 @@ function registerReads(endpoint: Command, context: CliContext): void {
     .argument('<endpoint>', 'its id', endpointArgument)
     .option('--json', 'one JSON document')
     .action((id: EndpointId, options: { json?: true }) =>
-      withRegistry(context, 'endpoint show', async (store, { diagnosis }) => {
+      withRegistry(context, 'endpoint show', async (store) => {
         const row = await store.findEndpoint(id);
-        const used = await diagnosis.credentials(row.tenant, id);
+        const used = await store.credentialsOf(id);
         const shown = { row, used, url: urlOf(context, row), nowMs: Date.now() };
         if (options.json === true) context.print(JSON.stringify(shownJson(shown)));
         else for (const line of shownLines(shown)) context.print(line);

@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
 import type { Config } from '../runtime/config.js';
-import { createDiagnosisReader } from '../runtime/diagnosis-store.js';
 import { TrunklineError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import { loadMasterKey } from '../runtime/master-key.js';
@@ -29,7 +28,6 @@ export function createCliContext(options: {
       const { database, keyRing } = installation;
       return {
         store: createRegistryStore(database, keyRing),
-        diagnosis: createDiagnosisReader(database),
         close: () => installation.close(),
       };
     },

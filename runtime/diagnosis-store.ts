@@ -6,7 +6,7 @@ import type { CauseCode } from '../schemas/refusal-causes.js';
 import type { KeyRing } from './keys.js';
 import { postgresError } from './postgres.js';
 import type { Database, Transaction } from './postgres.js';
-import { credentialPlace } from './registry-store.js';
+import { credentialPlace } from './registry.js';
 
 /** A refusal as it is kept: nothing of a body, classes of two headers, a network instead of an address. */
 export interface KeptRefusal {
@@ -74,35 +74,6 @@ export interface DiagnosisStore {
   ): Promise<readonly Readonly<Record<string, string>>[]>;
   /** Removes what is older than the bounds say; for endpoints that refuse nothing any more. */
   sweep(): Promise<void>;
-}
-
-/** The same for an operator, who sees every tenant. */
-export interface DiagnosisReader {
-  credentials(tenant: TenantId, endpoint: EndpointId): Promise<readonly CredentialItem[]>;
-  refusals(
-    tenant: TenantId,
-    endpoint: EndpointId,
-    page: RefusalPage,
-  ): Promise<readonly RefusalItem[]>;
-}
-
-/** Rejects with `service_unreachable` when Postgres is away. */
-export function createDiagnosisReader(database: Database): DiagnosisReader {
-  const reach = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (thrown) {
-      throw postgresError(thrown);
-    }
-  };
-  return {
-    credentials: (tenant, endpoint) =>
-      reach(async () =>
-        (await readCredentials(database, tenant)).filter((one) => one.endpoint === endpoint),
-      ),
-    refusals: (tenant, endpoint, page) =>
-      reach(async () => (await readRefusals(database, { tenant, endpoint }, page))?.refusals ?? []),
-  };
 }
 
 /** What is kept of each endpoint: the last so many, and none older. */

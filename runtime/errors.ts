@@ -36,6 +36,7 @@ const rows = {
   key_missing: { status: 500, retryable: false, title: 'A key is missing' },
   unseal_failed: { status: 500, retryable: false, title: 'A sealed value does not open' },
   endpoint_unknown: { status: 404, retryable: false, title: 'No such endpoint' },
+  endpoint_test: { status: 500, retryable: false, title: 'An endpoint did not take its test' },
   provider_unknown: { status: 400, retryable: false, title: 'No such provider' },
   not_found: { status: 404, retryable: false, title: 'Not found' },
   method_not_allowed: { status: 405, retryable: false, title: 'Method not allowed' },

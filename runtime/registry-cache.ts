@@ -14,8 +14,8 @@ import type { KeyRing } from './keys.js';
 import type { Logger } from './logger.js';
 import { postgresError } from './postgres.js';
 import type { Database } from './postgres.js';
+import { credentialPlace } from './registry.js';
 import type { ApiKeyRecord, Confirmation, Endpoint, Freshness, Registry } from './registry.js';
-import { credentialPlace } from './registry-store.js';
 
 export interface RegistryDeps {
   readonly database: Database;

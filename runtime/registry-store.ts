@@ -7,11 +7,18 @@ import { endpointId } from '../schemas/ids.js';
 import type { EndpointId, TenantId } from '../schemas/ids.js';
 import { makeApiKey } from './api-keys.js';
 import type { NewApiKey } from './api-keys.js';
+import {
+  readCredentials,
+  readRefusals,
+  type CredentialItem,
+  type RefusalItem,
+  type RefusalPage,
+} from './diagnosis-store.js';
 import { TrunklineError } from './errors.js';
 import type { KeyRing } from './keys.js';
 import { inTransaction, postgresError } from './postgres.js';
 import type { Database, Transaction } from './postgres.js';
-import type { RoleName } from './registry.js';
+import { credentialPlace, type RoleName } from './registry.js';
 
 export interface TenantRow {
   readonly tenant: TenantId;
@@ -85,6 +92,10 @@ export interface RegistryStore {
     credentials: Readonly<Record<string, string>>,
     graceMs: number,
   ): Promise<EndpointRow>;
+  /** Age and use of an endpoint's live credentials, newest first. */
+  credentialsOf(id: EndpointId): Promise<readonly CredentialItem[]>;
+  /** The last refused deliveries of an endpoint, newest first. */
+  refusalsOf(id: EndpointId, page: RefusalPage): Promise<readonly RefusalItem[]>;
   /** The newest live credential of a live endpoint, opened; null where there is none. */
   newestCredential(id: EndpointId): Promise<Readonly<Record<string, string>> | null>;
   /** Changes what is given and leaves the rest; null takes the installation's default. */
@@ -97,9 +108,6 @@ export interface RegistryStore {
   rotateKey(id: string, graceMs: number): Promise<NewApiKey>;
   revokeKey(id: string): Promise<ApiKeyRow>;
 }
-
-/** Where the credentials of an endpoint are sealed to. */
-export const credentialPlace = (endpoint: EndpointId): string => `endpoint/${endpoint}`;
 
 export const defaultGraceMs = 24 * 3_600_000;
 const maxGraceMs = 7 * 24 * 3_600_000;
@@ -202,6 +210,19 @@ class PostgresRegistryStore implements RegistryStore {
       await insertCredential(transaction, tenant, id, sealed);
     });
     return this.findEndpoint(id);
+  }
+
+  async credentialsOf(id: EndpointId): Promise<readonly CredentialItem[]> {
+    const { tenant } = await this.findEndpoint(id);
+    const items = await this.#reach(() => readCredentials(this.database, tenant));
+    return items.filter(({ endpoint }) => endpoint === id);
+  }
+
+  async refusalsOf(id: EndpointId, page: RefusalPage): Promise<readonly RefusalItem[]> {
+    const { tenant } = await this.findEndpoint(id);
+    const place = { tenant, endpoint: id };
+    const found = await this.#reach(() => readRefusals(this.database, place, page));
+    return found?.refusals ?? [];
   }
 
   async newestCredential(id: EndpointId): Promise<Readonly<Record<string, string>> | null> {
@@ -307,9 +328,12 @@ class PostgresRegistryStore implements RegistryStore {
   }
 
   async #rows<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#reach(async () => (await this.database.query<Row>(text, [...values])).rows);
+  }
+
+  async #reach<T>(work: () => Promise<T>): Promise<T> {
     try {
-      const { rows } = await this.database.query<Row>(text, [...values]);
-      return rows;
+      return await work();
     } catch (thrown) {
       throw postgresError(thrown);
     }

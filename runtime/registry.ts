@@ -80,3 +80,6 @@ export function webhookUrl(base: string, endpoint: EndpointId): string {
   const trimmed = base.replace(/\/+$/, '');
   return isWholeUrl(trimmed) ? trimmed : `${trimmed}/v1/webhooks/${endpoint}`;
 }
+
+/** Where the credentials of an endpoint are sealed to. */
+export const credentialPlace = (endpoint: EndpointId): string => `endpoint/${endpoint}`;

@@ -8,6 +8,7 @@ import { bandwidth } from './bandwidth.js';
 import { bland } from './bland.js';
 import { callrail } from './callrail.js';
 import { elevenlabs } from './elevenlabs.js';
+import { testFact } from '../endpoint-test.js';
 import { bytesId, notUnderstood, sourceOf } from './fact-base.js';
 import { livekit } from './livekit.js';
 import type { Acknowledgement, Provider } from './provider.js';
@@ -74,6 +75,8 @@ export function providerOf(name: ProviderName): Provider {
  */
 export function mapDelivery(delivery: VerifiedDelivery): MappedDelivery {
   const { map, mappingVersion } = providerOf(delivery.provider);
+  const test = testFact(delivery);
+  if (test !== null) return { facts: [test], mappingVersion };
   try {
     return { facts: map(delivery), mappingVersion };
   } catch {

@@ -6,7 +6,7 @@ import { registerEndpointCommands } from '../../cli/endpoint.js';
 import { registerKeyCommands } from '../../cli/key.js';
 import { registerTenantCommands } from '../../cli/tenant.js';
 import { registerTokenCommands } from '../../cli/token.js';
-import { createDiagnosisReader, createDiagnosisStore } from '../../runtime/diagnosis-store.js';
+import { createDiagnosisStore } from '../../runtime/diagnosis-store.js';
 import { parseApiKey } from '../../runtime/api-keys.js';
 import { createKeyRing } from '../../runtime/keys.js';
 import { createPostgresKeyStore } from '../../runtime/key-store.js';
@@ -42,7 +42,6 @@ const keyRing = () => createKeyRing(masterKey, createPostgresKeyStore(database))
 const context: CliContext = {
   openRegistry: async () => ({
     store: createRegistryStore(database, keyRing()),
-    diagnosis: createDiagnosisReader(database),
     close: async () => {
       closed++;
     },
@@ -192,8 +191,7 @@ describe('the registry commands', () => {
     const { id } = await json(...add, '--credentials', '-', '--url', 'http://127.0.0.1:8080');
     const endpoint = endpointId(String(id));
     await run('endpoint', 'rotate', endpoint, '--credential', 'authToken=next', '--grace', '3h');
-    const reader = createDiagnosisReader(database);
-    const [, old] = await reader.credentials(tenantId('acme'), endpoint);
+    const [, old] = await createRegistryStore(database, keyRing()).credentialsOf(endpoint);
     const store = createDiagnosisStore(database, keyRing());
     const use = { tenant: tenantId('acme'), endpoint, credential: old?.id ?? '', uses: 134 };
     await store.writeUses([{ ...use, lastUsedAt: Date.now() - 130_000 }]);

@@ -3,7 +3,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  createDiagnosisReader,
   createDiagnosisStore,
   readCredentials,
   readRefusals,
@@ -130,8 +129,7 @@ describe('refusals', () => {
 
 describe('credentials', () => {
   it('tell their age and how often they were used, not what they are', async () => {
-    const reader = createDiagnosisReader(database);
-    const [only] = await reader.credentials(acme, mine);
+    const [only] = await registry.credentialsOf(mine);
     expect(only).toMatchObject({ uses: 0, lastUsedAt: null, expiresAt: null });
     const use = { tenant: acme, endpoint: mine, credential: only?.id ?? '', lastUsedAt: 1_000_000 };
     await store.writeUses([{ ...use, uses: 3 }]);
@@ -139,9 +137,7 @@ describe('credentials', () => {
       { ...use, uses: 4, lastUsedAt: 900_000 },
       { ...use, credential: '999999', uses: 1 },
     ]);
-    expect(await reader.credentials(acme, mine)).toMatchObject([
-      { uses: 7, lastUsedAt: 1_000_000 },
-    ]);
+    expect(await registry.credentialsOf(mine)).toMatchObject([{ uses: 7, lastUsedAt: 1_000_000 }]);
     const seen = await asTenant(database, acme, (transaction) =>
       readCredentials(transaction, acme),
     );
