@@ -123,6 +123,7 @@ export const bandwidth = defineProvider<BandwidthCredential>({
   guide,
   // Bandwidth's pages on its networks could not be confirmed: none is built in.
   addressRanges: [],
+  signatureHeaders: ['authorization'],
   signsWith: ['basicUser', 'basicPass'],
   sign,
   verify,

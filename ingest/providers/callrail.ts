@@ -234,6 +234,7 @@ export const callrail = defineProvider<CallrailCredential>({
   guide,
   // CallRail publishes none that could be confirmed.
   addressRanges: [],
+  signatureHeaders: [rules.header],
   signsWith: ['signingKey'],
   sign,
   verify,
