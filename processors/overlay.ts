@@ -3,7 +3,7 @@
 // One per ownership; nothing in it outlives that.
 
 import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
-import { offset, type Offset } from '../schemas/ids.js';
+import type { Offset } from '../schemas/ids.js';
 
 /** Name of an aggregate in maps. */
 export const nameOf = ({ tenant, kind, key }: AggregateRef): string => `${tenant}\0${kind}\0${key}`;
@@ -33,6 +33,8 @@ export class Overlay {
   #acknowledged: { readonly offset: Offset; readonly name: string }[] = [];
   #head = 0;
   #undo = new Map<string, Undo>();
+  /** The highest mark that was evicted to. */
+  #evictedTo = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -86,7 +88,8 @@ export class Overlay {
 
   /**
    * Forgets what was decided since the last `checkpoint`; acks that came since then stay. An entry
-   * that was kept for the revoked touches alone is looked at again by the next eviction.
+   * that was kept for the revoked touches alone goes at once: what it leads to (the call behind an
+   * alias) may have gone when its own time came.
    */
   revoke(): void {
     for (const [name, { before, touches }] of this.#undo) {
@@ -96,7 +99,7 @@ export class Overlay {
       if (before === null) this.#entries.delete(name);
       else {
         entry.state = before;
-        if (entry.pending === 0) this.#acknowledged.push({ offset: offset(entry.last), name });
+        if (entry.pending === 0 && entry.last < this.#evictedTo) this.#entries.delete(name);
       }
     }
     this.#undo = new Map();
@@ -104,6 +107,7 @@ export class Overlay {
 
   /** Lets go of what the store has applied: every touch stands below `mark`. */
   evict(mark: Offset): void {
+    this.#evictedTo = Math.max(this.#evictedTo, mark);
     const queue = this.#acknowledged;
     let head = this.#head;
     for (let next = queue[head]; next !== undefined && next.offset < mark; next = queue[head]) {

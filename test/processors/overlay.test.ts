@@ -4,7 +4,9 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Overlay } from '../../processors/overlay.js';
 import type { SealedFact } from '../../processors/seal.js';
+import { offset } from '../../schemas/ids.js';
 import { fact, note } from './facts.js';
 import { OverlayWorld, readings, StaleState, type Reading } from './overlay-world.js';
 
@@ -91,6 +93,21 @@ test('as designed, no decision sees a stale state', async () => {
   // The schedules must reach far for the silence to mean something.
   expect(decisions).toBeGreaterThan(5_000);
   expect(takeovers).toBeGreaterThan(1_000);
+});
+
+test('an alias kept for a revoked touch alone does not outstay the call it leads to', () => {
+  const overlay = new Overlay();
+  overlay.restore('alias', { callId: 'one' }, offset(5));
+  overlay.restore('call one', {}, offset(5));
+  overlay.restored();
+  overlay.checkpoint();
+  // A merge leads the alias to another call and leaves the one it led to alone.
+  overlay.touch('alias', { callId: 'two' });
+  overlay.touch('call two', {});
+  overlay.evict(offset(6));
+  expect(overlay.has('call one')).toBe(false);
+  overlay.revoke();
+  expect(['alias', 'call two'].filter((name) => overlay.has(name))).toEqual([]);
 });
 
 describe.each(readings.filter((reading) => reading !== 'as designed'))('%s', (reading) => {
