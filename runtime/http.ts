@@ -149,6 +149,7 @@ type MethodName = keyof typeof methods;
 const methodNames = Object.keys(methods) as readonly MethodName[];
 
 const defaultMaxBody = 1024 * 1024;
+const quietMs = 10_000;
 
 class UwsServer implements HttpServer {
   readonly #app: UwsApp;
@@ -162,6 +163,8 @@ class UwsServer implements HttpServer {
   readonly counts = new HttpCounts();
   /** Takes the connections in place of uWebSockets.js where each has a PROXY header. */
   readonly #door: ProxiedDoor | null;
+  /** By fault of a PROXY header. */
+  readonly #quietUntil = new Map<string, number>();
   #listenToken: unknown = null;
   #isDraining = false;
   #isClosed = false;
@@ -292,6 +295,10 @@ class UwsServer implements HttpServer {
       bounds: this.#bounds,
       onRefused: (fault) => {
         this.counts.refuse('proxy_header');
+        // One line for each fault in a while: whoever knocks must not fill the log.
+        const now = performance.now();
+        if (now < (this.#quietUntil.get(fault) ?? 0)) return;
+        this.#quietUntil.set(fault, now + quietMs);
         this.#logger.warn({ code: 'proxy_header_refused', fault }, 'a connection was refused');
       },
     });
