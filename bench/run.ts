@@ -11,6 +11,7 @@ import { measureMemory } from './memory.js';
 import { measureOverload } from './overload.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
+import { measureSpool } from './spool.js';
 import { measureStages } from './stage-costs.js';
 import { measureStations } from './stations.js';
 
@@ -24,6 +25,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [11], measure: measureStages },
   { benches: [12], measure: measureLimits },
   { benches: [13], measure: measureOverload },
+  { benches: [14], measure: measureSpool },
 ];
 
 interface Scenario {

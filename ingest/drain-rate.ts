@@ -5,15 +5,18 @@ import { pause } from '../log/pause.js';
 
 /**
  * A bound on how fast the backlog shrinks, over all partitions of the process: what reads behind the log
- * must not be flooded when it comes back. What is spooled while it drains is added to the budget, else a spool that takes as much as the bound would never be empty. At most one second's worth is saved up.
+ * must not be flooded when it comes back. What is spooled while it drains is added to the budget, else a
+ * spool that takes as much as the bound would never be empty. One second's worth is saved up at most.
  */
 export class DrainRate {
   #budget: number;
   #at: number;
+  /** Drainers in debt; what is spooled meanwhile may end their wait. */
+  readonly #waiting = new Set<AbortController>();
 
   /** `perSecond`: records; `now`: monotonic, ms. */
   constructor(
-    private readonly perSecond: number,
+    readonly perSecond: number,
     private readonly now: () => number = () => performance.now(),
   ) {
     this.#budget = 0;
@@ -22,7 +25,9 @@ export class DrainRate {
 
   /** One more record was spooled while the spool drains. */
   arrived(): void {
-    this.#budget = Math.min(this.perSecond, this.#budget + 1);
+    const most = this.#waiting.size > 0 ? Infinity : this.perSecond;
+    this.#budget = Math.min(most, this.#budget + 1);
+    if (this.#budget >= 0) this.#wakeAll();
   }
 
   /** Resolves when so many records may go; rejects with the signal's reason when it is aborted. */
@@ -31,10 +36,21 @@ export class DrainRate {
     this.#budget -= records;
     // A debt is waited for by whoever made it, so a batch larger than a second's worth goes too.
     while (this.#budget < 0) {
-      await pause(Math.max(1, (-this.#budget / this.perSecond) * 1000), signal);
+      await this.#wait(Math.max(1, (-this.#budget / this.perSecond) * 1000), signal);
       signal.throwIfAborted();
       this.#refill();
     }
+  }
+
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#waiting.add(woken);
+    await pause(ms, AbortSignal.any([signal, woken.signal]));
+    this.#waiting.delete(woken);
+  }
+
+  #wakeAll(): void {
+    for (const waiting of this.#waiting) waiting.abort();
   }
 
   #refill(): void {

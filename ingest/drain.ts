@@ -39,7 +39,8 @@ export async function drainPartition(options: DrainOptions): Promise<void> {
       return;
     }
     try {
-      const isLast = failures === 0 && spool.backlog(partition) <= handoverRecords;
+      const few = Math.min(handoverRecords, options.rate.perSecond);
+      const isLast = failures === 0 && spool.backlog(partition) <= few;
       if (isLast) lane.holdForHandover();
       await appendSegment(options, head, isLast);
       await spool.drop(partition, head.segment);

@@ -235,3 +235,51 @@ test('whatever the weather, everything acknowledged ends up in the log', async (
   const inLog = new Set([0, 1, 2].flatMap((partition) => values(partition)));
   expect(acknowledged.filter((value) => !inLog.has(value))).toEqual([]);
 });
+
+test('a log that was never there costs no delivery a wait', async () => {
+  const weather = new Weather();
+  weather.state = 'lost';
+  const { appends } = await start(weather, { timeoutMs: 60_000, isLogAway: () => true });
+  expect(await appends.append(0, record('one'))).toBe('spooled');
+  weather.clear();
+  await until('the spool to be drained', () => appends.isSettled);
+  expect(values()).toEqual(['one']);
+});
+
+test('the backlog shrinks by the rate, not faster, and new deliveries are taken meanwhile', async () => {
+  const weather = new Weather();
+  const drainRate = 1_000;
+  const { appends, spool } = await start(weather, { drainRate });
+  weather.state = 'lost';
+  await Promise.all(numbered(0, 3_000).map((value) => appends.append(0, record(value))));
+  expect(spool.records).toBe(3_000);
+  weather.clear();
+  const begin = performance.now();
+  let count = 3_000;
+  const outcomes = new Set<string>();
+  while (!appends.isSettled) {
+    outcomes.add(await appends.append(0, record(`v${count}`)));
+    count += 1;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  // The last second's worth goes at once, and one second's worth may have been saved up.
+  expect(performance.now() - begin).toBeGreaterThan(900);
+  expect(outcomes).toContain('spooled');
+  expect(values()).toEqual(numbered(0, count));
+});
+
+test('a spool that takes more than the rate meanwhile is drained all the same', async () => {
+  const weather = new Weather();
+  const { appends } = await start(weather, { drainRate: 100 });
+  weather.state = 'lost';
+  await Promise.all(numbered(0, 150).map((value) => appends.append(0, record(value))));
+  weather.clear();
+  let count = 150;
+  while (!appends.isSettled) {
+    const some = numbered(count, count + 5).map((value) => appends.append(0, record(value)));
+    count += 5;
+    await Promise.all(some);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  expect(values()).toEqual(numbered(0, count));
+});
