@@ -1,9 +1,11 @@
 // The data directory: embedded Postgres, keys and spool of one running instance. A lock file with the
-// owner's pid keeps a second one out; the lock of a process that is gone is taken over.
+// owner's pid keeps a second one out; the lock of a process that is gone is taken over. A pid says nothing
+// in another container, so the owner also listens on a socket beside the lock.
 
-import { existsSync, readFileSync, unlinkSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
 import { link, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { connect, createServer } from 'node:net';
+import { basename, join, resolve } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TrunklineError } from './errors.js';
@@ -22,9 +24,12 @@ interface LockContent {
   /** When the process started, in kernel ticks; tells a pid that was given out again. */
   readonly started: string | null;
   readonly purpose: string;
+  /** Name of the socket in the directory that its owner listens on; null where none can be. */
+  readonly socket: string | null;
 }
 
 const lockFile = 'lock.json';
+const maxSocketPath = 100;
 
 /** Makes the directory if needed; its files are for the owner alone, its name may be passed through. */
 export async function makeDataDir(path: string): Promise<string> {
@@ -40,21 +45,21 @@ export async function makeDataDir(path: string): Promise<string> {
 export async function lockDataDir(path: string, purpose: string): Promise<DataDir> {
   const absolute = await makeDataDir(path);
   const file = join(absolute, lockFile);
+  const id = randomUUID();
+  const presence = await listen(absolute, `${id.slice(0, 8)}.sock`);
   const own: LockContent = {
-    id: randomUUID(),
-    pid: process.pid,
-    started: startOf(process.pid),
-    purpose,
+    ...{ id, purpose, pid: process.pid, started: startOf(process.pid) },
+    socket: presence?.name ?? null,
   };
-  let tookOver = false;
-  while (!(await tryLock(file, own)) || (tookOver && !(await stands(file, own)))) {
-    const holder = await readLock(file);
-    if (holder !== null && isAlive(holder)) throw inUse(absolute, holder);
-    await removeStale(file, holder);
-    tookOver = true;
+  try {
+    await takeLock(absolute, own);
+  } catch (thrown) {
+    await presence?.close();
+    throw thrown;
   }
   const onExit = (): void => {
     if (sameLock(readLockSync(file), own)) unlinkSync(file);
+    presence?.unlink();
   };
   process.once('exit', onExit);
   return {
@@ -62,16 +67,32 @@ export async function lockDataDir(path: string, purpose: string): Promise<DataDi
     release: async () => {
       process.off('exit', onExit);
       if (sameLock(await readLock(file), own)) await rm(file, { force: true });
+      await presence?.close();
     },
   };
+}
+
+async function takeLock(directory: string, own: LockContent): Promise<void> {
+  const file = join(directory, lockFile);
+  let tookOver = false;
+  while (!(await tryLock(file, own)) || (tookOver && !(await stands(file, own)))) {
+    const holder = await readLock(file);
+    if (holder !== null && (await isPresent(directory, holder))) throw inUse(directory, holder);
+    await removeStale(file, holder);
+    const left = holder?.socket ?? null;
+    if (left !== null) await rm(join(directory, basename(left)), { force: true });
+    tookOver = true;
+  }
 }
 
 /** Who holds the directory now; null when nobody who is alive does. */
 export async function dataDirHolder(
   path: string,
 ): Promise<{ readonly pid: number; readonly purpose: string } | null> {
-  const holder = await readLock(join(resolve(path), lockFile));
-  return holder !== null && isAlive(holder) ? { pid: holder.pid, purpose: holder.purpose } : null;
+  const absolute = resolve(path);
+  const holder = await readLock(join(absolute, lockFile));
+  if (holder === null || !(await isPresent(absolute, holder))) return null;
+  return { pid: holder.pid, purpose: holder.purpose };
 }
 
 /** True when a signal can reach the process, or when it belongs to another user. */
@@ -125,6 +146,7 @@ function parseLock(text: string): LockContent | null {
       pid: value.pid,
       started: value.started ?? null,
       purpose: value.purpose ?? 'trunkline',
+      socket: value.socket ?? null,
     };
   } catch {
     return null;
@@ -143,6 +165,46 @@ async function removeStale(file: string, judged: LockContent | null): Promise<vo
 
 const sameLock = (one: LockContent | null, other: LockContent): boolean =>
   one !== null && one.id === other.id && one.pid === other.pid;
+
+/** Alive here, or, with a pid of another container, answering on its socket. */
+async function isPresent(directory: string, holder: LockContent): Promise<boolean> {
+  if (isAlive(holder)) return true;
+  return holder.socket !== null && (await answers(join(directory, basename(holder.socket))));
+}
+
+/** The kernel answers for a process that listens, and refuses for one that is gone. */
+const answers = (path: string): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = connect(path);
+    const end = (isThere: boolean) => () => {
+      socket.destroy();
+      done(isThere);
+    };
+    socket.once('connect', end(true)).once('error', end(false));
+  });
+
+interface Presence {
+  readonly name: string;
+  close(): Promise<void>;
+  unlink(): void;
+}
+
+/** Null where the file system has no sockets, or the path is too long for one (unix(7): 108 bytes). */
+async function listen(directory: string, name: string): Promise<Presence | null> {
+  const path = join(directory, name);
+  if (Buffer.byteLength(path) > maxSocketPath) return null;
+  const server = createServer((socket) => socket.destroy()).unref();
+  const isListening = await new Promise<boolean>((done) => {
+    server.once('error', () => done(false)).listen(path, () => done(true));
+  });
+  if (!isListening) return null;
+  return {
+    name,
+    // Node removes the file with the server.
+    close: () => new Promise((done) => void server.close(() => done())),
+    unlink: () => rmSync(path, { force: true }),
+  };
+}
 
 function isAlive(holder: LockContent): boolean {
   if (!isProcessAlive(holder.pid)) return false;

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,6 +42,28 @@ describe('the data directory', () => {
       purpose: 'second',
     });
     await held.release();
+  });
+
+  it('is refused to a process that cannot see the pid of its holder, as in another container', async () => {
+    const held = await lockDataDir(path, 'trunkline ingest');
+    const file = join(path, 'lock.json');
+    const lock = JSON.parse(readFileSync(file, 'utf8')) as object;
+    for (const pid of [2 ** 22 + 1, process.pid]) {
+      writeFileSync(file, JSON.stringify({ ...lock, pid, started: '1' }));
+      await expect(lockDataDir(path, 'second')).rejects.toMatchObject({ code: 'data_dir_in_use' });
+      expect(await dataDirHolder(path)).toMatchObject({ purpose: 'trunkline ingest' });
+    }
+    writeFileSync(file, JSON.stringify(lock));
+    await held.release();
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  it('is held by the lock alone where a socket’s path would be too long', async () => {
+    const deep = join(path, 'x'.repeat(120));
+    const held = await lockDataDir(deep, 'trunkline serve');
+    await expect(lockDataDir(deep, 'second')).rejects.toMatchObject({ code: 'data_dir_in_use' });
+    await held.release();
+    await (await lockDataDir(deep, 'second')).release();
   });
 
   it.each([
