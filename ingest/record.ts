@@ -8,10 +8,10 @@ import type { EventLog } from '../log/event-log.js';
 import { formatHeader } from '../log/record-header.js';
 import { partitionOf } from '../log/topics.js';
 import { toError } from '../runtime/errors.js';
-import type { KeyRing } from '../runtime/keys.js';
+import { sealedLength, type KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import { encodeContent } from '../schemas/delivery-content.js';
-import type { KeptDelivery, ProviderName, RecordedFact } from '../schemas/facts.js';
+import type { KeptDelivery, ProviderName } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { providerOf } from './providers/registry.js';
@@ -73,40 +73,14 @@ interface Content {
 }
 
 function record(
-  options: RecorderOptions,
-  delivery: VerifiedDelivery,
+  { keyRing, codec, log, logger }: RecorderOptions,
+  { tenant, provider, raw }: VerifiedDelivery,
   { mapped, kept }: Content,
 ): Recorded | Promise<Recorded> {
-  const { tenant, raw } = delivery;
-  const draft: Draft = {
-    deliveryId: randomId(),
-    dayKey: utcDay(raw.receivedAt),
-    mappingVersion: mapped.mappingVersion,
-  };
-  const plain = encodeContent({ facts: mapped.facts, raw: kept });
-  const place = deliveryPlace(tenant, draft.deliveryId);
-  const sealed = options.keyRing.sealDayNow(tenant, draft.dayKey, place, plain);
-  if (sealed !== null) return recordOf(options, delivery, draft, sealed);
-  return options.keyRing.sealDay(tenant, draft.dayKey, place, plain).then(
-    (later) => recordOf(options, delivery, draft, later),
-    (thrown: unknown) => {
-      const fields = { code: 'day_key_missing', tenant, day: draft.dayKey };
-      options.logger.error({ ...fields, error: toError(thrown).message }, 'a delivery not sealed');
-      return { ok: false, reason: 'no_key' };
-    },
-  );
-}
-
-/** What is decided of a record before it is sealed. */
-type Draft = Pick<RecordedFact, 'deliveryId' | 'dayKey' | 'mappingVersion'>;
-
-function recordOf(
-  { codec, log }: RecorderOptions,
-  { tenant, provider, raw }: VerifiedDelivery,
-  { deliveryId, dayKey, mappingVersion }: Draft,
-  sealed: Buffer,
-): Recorded {
-  const value = codec.encodeFact({
+  const deliveryId = randomId();
+  const dayKey = utcDay(raw.receivedAt);
+  const plain = encodeContent({ facts: mapped.facts, raw: kept }, scratch);
+  const head = {
     tenant,
     endpoint: raw.endpoint,
     provider,
@@ -115,14 +89,38 @@ function recordOf(
     correlationId: raw.correlationId,
     traceId: traceIdOf(raw) ?? deliveryId,
     schemaVersion: 1,
-    mappingVersion,
+    mappingVersion: mapped.mappingVersion,
     dayKey,
-    sealed,
-  });
+  } as const;
+  const { value, box } = codec.encodeFactAround(head, sealedLength(plain.length));
   const made = { key: tenant, header, value };
   if (recordBytes(made) > log.maxBatchBytes) return { ok: false, reason: 'too_large' };
-  return { ok: true, partition: partitionOf(tenant, log.partitions), record: made };
+  const recorded = {
+    ok: true,
+    partition: partitionOf(tenant, log.partitions),
+    record: made,
+  } as const;
+  const place = deliveryPlace(tenant, deliveryId);
+  if (keyRing.sealDayInto(box, { tenant, day: dayKey, place }, plain)) return recorded;
+  // What is in the scratch is another delivery's by the time the key comes.
+  return keyRing.sealDay(tenant, dayKey, place, Buffer.from(plain)).then(
+    (sealed) => {
+      box.set(sealed);
+      return recorded;
+    },
+    (thrown: unknown) => {
+      const error = toError(thrown).message;
+      logger.error(
+        { code: 'day_key_missing', tenant, day: dayKey, error },
+        'a delivery not sealed',
+      );
+      return { ok: false, reason: 'no_key' };
+    },
+  );
 }
+
+/** Where a content stands until it is sealed; larger ones get a buffer of their own. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** The digest is made on another thread: megabytes would hold up every other delivery. */
 async function withoutBody(kept: KeptDelivery): Promise<KeptDelivery> {

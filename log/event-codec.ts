@@ -17,6 +17,8 @@ export interface Codec {
   encodeEvent(event: EventEnvelope): Buffer;
   decodeEvent(value: Buffer): EventEnvelope;
   encodeFact(fact: RecordedFact): Buffer;
+  /** As `encodeFact`, with `boxBytes` left free for the sealed half: no copy of it is made. */
+  encodeFactAround(fact: Omit<RecordedFact, 'sealed'>, boxBytes: number): FactBytes;
   decodeFact(value: Buffer): RecordedFact;
   /**
    * Fetches the schemas of these values that are not known yet, each once; null when all are known,
@@ -25,6 +27,12 @@ export interface Codec {
   learn(values: Iterable<Buffer | null>): Promise<void> | null;
   /** The ids it writes with. */
   readonly schemaIds: Readonly<Record<SchemaName, number>>;
+}
+
+export interface FactBytes {
+  readonly value: Buffer;
+  /** The end of `value`, which the caller fills. */
+  readonly box: Buffer;
 }
 
 /** A codec with the ids of the local table; needs no service. */
@@ -146,11 +154,27 @@ function codecOf(
     encodeEvent: (event) => events.encode(toWire(event)),
     decodeEvent: (value) => fromWire(events.decode(value) as WireEvent),
     encodeFact: (fact) => facts.encode(bytesOf(fact)),
+    encodeFactAround: (fact, boxBytes) => facts.encodeAround(withoutBox(fact), boxBytes),
     decodeFact: (value) => ({ ...(facts.decode(value) as RecordedFact) }),
     learn: learner(table, fetchSchema),
     schemaIds: ids,
   };
 }
+
+// Field by field, on the hot path: see `toWire`.
+const withoutBox = (fact: Omit<RecordedFact, 'sealed'>): RecordedFact => ({
+  tenant: fact.tenant,
+  endpoint: fact.endpoint,
+  provider: fact.provider,
+  deliveryId: fact.deliveryId,
+  receivedAt: fact.receivedAt,
+  correlationId: fact.correlationId,
+  traceId: fact.traceId,
+  schemaVersion: fact.schemaVersion,
+  mappingVersion: fact.mappingVersion,
+  dayKey: fact.dayKey,
+  sealed: nothing,
+});
 
 /** avsc takes bytes as a Buffer only; a view, not a copy. */
 function bytesOf(fact: RecordedFact): RecordedFact {
@@ -200,15 +224,28 @@ function port(
     return resolver;
   };
   let scratch = Buffer.alloc(64 * 1024);
+  /** Writes into `scratch`, which grows; the end. */
+  const written = (value: object): number => {
+    let end = write(reader, value, scratch);
+    if (end < 0) {
+      scratch = Buffer.alloc(2 * (scratch.length - end));
+      end = write(reader, value, scratch);
+    }
+    scratch.writeUInt32BE(ids[name], 1);
+    return end;
+  };
   return {
     encode(value: object): Buffer {
-      let end = write(reader, value, scratch);
-      if (end < 0) {
-        scratch = Buffer.alloc(2 * (scratch.length - end));
-        end = write(reader, value, scratch);
-      }
-      scratch.writeUInt32BE(ids[name], 1);
+      const end = written(value);
       return Buffer.from(scratch.subarray(0, end));
+    },
+    /** A value whose last field is of bytes, and empty: its length is rewritten, and room made behind. */
+    encodeAround(value: object, boxBytes: number): FactBytes {
+      const headEnd = written(value) - 1;
+      const boxAt = writeLength(scratch, headEnd, boxBytes);
+      const around = Buffer.allocUnsafe(boxAt + boxBytes);
+      scratch.copy(around, 0, 0, boxAt);
+      return { value: around, box: around.subarray(boxAt) };
     },
     decode(value: Buffer): unknown {
       if (value.length < headerBytes || value[0] !== 0) throw unreadable('no schema id');
@@ -217,6 +254,17 @@ function port(
       return read(reader, value, resolver);
     },
   };
+}
+
+const nothing = Buffer.alloc(0);
+
+/** A length as Avro writes a long; the end of it. There is always room: a scratch is 64 KiB at least. */
+function writeLength(into: Buffer, start: number, length: number): number {
+  let at = start;
+  let rest = length * 2;
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) into[at++] = (rest % 128) | 0x80;
+  into[at++] = rest;
+  return at;
 }
 
 /** The end of what was written, or negative: how many bytes the buffer lacks. */

@@ -56,8 +56,18 @@ export function topicSettings(options: {
 
 /** Partition of a tenant: positive murmur2 of the UTF-8 bytes modulo P (Java-compatible). */
 export function partitionOf(tenant: TenantId, partitions: number): number {
-  return (murmur2(Buffer.from(tenant)) & 0x7fffffff) % partitions;
+  let hash = hashes.get(tenant);
+  if (hash === undefined) {
+    hash = murmur2(Buffer.from(tenant)) & 0x7fffffff;
+    if (hashes.size >= maxHashes) hashes.clear();
+    hashes.set(tenant, hash);
+  }
+  return hash % partitions;
 }
+
+/** Every delivery asks for its tenant's. */
+const hashes = new Map<TenantId, number>();
+const maxHashes = 10_000;
 
 /** Murmur2 with Kafka's seed, as `org.apache.kafka.common.utils.Utils.murmur2`. */
 export function murmur2(data: Uint8Array): number {

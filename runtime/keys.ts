@@ -10,10 +10,10 @@ import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
 import { TrunklineError } from './errors.js';
 import { BoundedCache } from './lru.js';
-import { deriveKey, keyBytes, openBytes, openField, sealBytes } from './seal.js';
+import { deriveKey, keyBytes, openBytes, openField, sealBytes, sealInto } from './seal.js';
 
 export { createMemoryKeyStore } from './memory-key-store.js';
-export { sealField } from './seal.js';
+export { sealedLength, sealField } from './seal.js';
 
 export interface SubjectKey {
   readonly keyId: string;
@@ -60,6 +60,13 @@ export interface WantedSubjectKey extends WrappedSubjectKey {
   readonly subject: SubjectId;
 }
 
+/** Where raw bytes are sealed: a place under a tenant's key of a UTC day (`2026-01-31`). */
+export interface DayPlace {
+  readonly tenant: TenantId;
+  readonly day: string;
+  readonly place: string;
+}
+
 /** Opens and makes keys; caches are bounded. */
 export interface KeyRing {
   /** `sub_` + keyed HMAC of the normalised number; never a plain hash. */
@@ -78,8 +85,11 @@ export interface KeyRing {
   ): Promise<readonly (string | null)[]>;
   /** Seals a raw delivery under the tenant's key of a UTC day (`2026-01-31`). */
   sealDay(tenant: TenantId, day: string, place: string, content: Buffer): Promise<Buffer>;
-  /** As `sealDay`, at once; null when the key is not at hand: then `sealDay` fetches it. */
-  sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null;
+  /**
+   * As `sealDay`, at once and into a box of `sealedLength`; false when the key is not at hand: then
+   * `sealDay` fetches it.
+   */
+  sealDayInto(box: Buffer, where: DayPlace, content: Buffer): boolean;
   /**
    * Has the store make the keys of these days, if they are absent, in one round trip. One that is at
    * hand for sealing and is not the store's gives way to the store's; answers how many there were.
@@ -236,9 +246,11 @@ class StoredKeyRing implements KeyRing {
     return sealBytes(await this.#dayForSealing(tenant, day), dayPlace(tenant, day, place), content);
   }
 
-  sealDayNow(tenant: TenantId, day: string, place: string, content: Buffer): Buffer | null {
+  sealDayInto(box: Buffer, { tenant, day, place }: DayPlace, content: Buffer): boolean {
     const key = this.#atHand.get(`${tenant}\0${day}`);
-    return key === undefined ? null : sealBytes(key, dayPlace(tenant, day, place), content);
+    if (key === undefined) return false;
+    sealInto(box, { key, place: dayPlace(tenant, day, place) }, content);
+    return true;
   }
 
   async makeDays(wanted: readonly { tenant: TenantId; day: string }[]): Promise<number> {

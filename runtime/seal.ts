@@ -68,28 +68,40 @@ function nextNonce(): Buffer {
   return noncePool.subarray(nonceAt - nonceBytes, nonceAt);
 }
 
+const boxHeadBytes = 1 + nonceBytes + tagBytes;
+
+/** Length of the box of a content. */
+export const sealedLength = (contentBytes: number): number => boxHeadBytes + contentBytes;
+
 /** Seals bytes as `version ‖ nonce ‖ tag ‖ ciphertext` with a random nonce (2³² boxes a key). */
 export function sealBytes(key: Buffer, place: string, content: Buffer): Buffer {
-  const box = encrypt(key, nextNonce(), place, content);
-  const start = 1 + nonceBytes + tagBytes;
-  const sealed = Buffer.allocUnsafe(start + box.ciphertext.length);
-  sealed[0] = boxVersion;
-  box.nonce.copy(sealed, 1);
-  box.tag.copy(sealed, 1 + nonceBytes);
-  box.ciphertext.copy(sealed, start);
-  return sealed;
+  const box = Buffer.allocUnsafe(sealedLength(content.length));
+  sealInto(box, { key, place }, content);
+  return box;
+}
+
+/** As `sealBytes`, into a box of `sealedLength` that is there already. */
+export function sealInto(
+  box: Buffer,
+  { key, place }: { readonly key: Buffer; readonly place: string },
+  content: Buffer,
+): void {
+  const { nonce, tag, ciphertext } = encrypt(key, nextNonce(), place, content);
+  box[0] = boxVersion;
+  nonce.copy(box, 1);
+  tag.copy(box, 1 + nonceBytes);
+  ciphertext.copy(box, boxHeadBytes);
 }
 
 /** Opens what `sealBytes` made; throws `unseal_failed`. */
 export function openBytes(key: Buffer, place: string, sealed: Buffer): Buffer {
-  const start = 1 + nonceBytes + tagBytes;
-  if (sealed.length < start || sealed[0] !== boxVersion) {
+  if (sealed.length < boxHeadBytes || sealed[0] !== boxVersion) {
     throw new TrunklineError('unseal_failed', 'a sealed value is cut short or of another version');
   }
   return decrypt(key, place, {
     nonce: sealed.subarray(1, 1 + nonceBytes),
-    tag: sealed.subarray(1 + nonceBytes, start),
-    ciphertext: sealed.subarray(start),
+    tag: sealed.subarray(1 + nonceBytes, boxHeadBytes),
+    ciphertext: sealed.subarray(boxHeadBytes),
   });
 }
 

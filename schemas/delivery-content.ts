@@ -15,14 +15,19 @@ export interface DecodedContent {
   readonly raw: KeptDelivery;
 }
 
-/** The bytes of a content. */
-export function encodeContent({ facts, raw }: DeliveryContent): Buffer {
+/**
+ * The bytes of a content. Where they fit into `scratch` they are written there and stay until it is used
+ * again: for a caller that seals them at once.
+ */
+export function encodeContent({ facts, raw }: DeliveryContent, scratch?: Buffer): Buffer {
   const { method, url, headers, omitted } = raw;
   const lists = facts.map(factList);
   const kept = omitted === undefined ? [] : [[omitted.sha256, omitted.bytes]];
   const json = JSON.stringify([lists, method, url, headers, ...kept]);
   const length = Buffer.byteLength(json);
-  const bytes = Buffer.allocUnsafe(headBytes + length + raw.body.length);
+  const total = headBytes + length + raw.body.length;
+  const fits = scratch !== undefined && total <= scratch.length;
+  const bytes = fits ? scratch.subarray(0, total) : Buffer.allocUnsafe(total);
   bytes[0] = version;
   bytes.writeUInt32BE(length, 1);
   bytes.write(json, headBytes);

@@ -6,7 +6,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { TrunklineError } from '../../runtime/errors.js';
 import { createShelvedKeyStore, KeyShelf, offerKeys } from '../../runtime/key-shelf.js';
-import { createKeyRing, createMemoryKeyStore, type KeyStore } from '../../runtime/keys.js';
+import {
+  createKeyRing,
+  createMemoryKeyStore,
+  sealedLength,
+  type KeyStore,
+} from '../../runtime/keys.js';
 import type { RegistryRows } from '../../runtime/registry-cache.js';
 import {
   readSnapshot,
@@ -189,8 +194,14 @@ test('where the store has another day key, the ring seals with that one from the
   const moved = createKeyRing(masterKey, createShelvedKeyStore(second, shelf));
   await moved.sealDay(acme, day, 'here', Buffer.from('before'));
   expect(await moved.makeDays([{ tenant: acme, day }])).toBe(1);
-  const sealed = moved.sealDayNow(acme, day, 'here', Buffer.from('after'));
+  const sealed = Buffer.alloc(sealedLength(5));
+  const isSealed = moved.sealDayInto(
+    sealed,
+    { tenant: acme, day, place: 'here' },
+    Buffer.from('after'),
+  );
+  expect(isSealed).toBe(true);
   const reader = createKeyRing(masterKey, second);
-  const opened = await reader.openDay(acme, day, 'here', sealed ?? Buffer.alloc(0));
+  const opened = await reader.openDay(acme, day, 'here', sealed);
   expect(opened.toString()).toBe('after');
 });
