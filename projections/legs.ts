@@ -37,7 +37,11 @@ const table: Table = {
   mode: 'replace',
 };
 
-/** A call never loses a leg, except as a whole when it is merged into another one. */
+/**
+ * A call loses its legs when it is merged into another one, and loses the leg that stood for its session when
+ * the first leg of its own becomes known. That brings references the call did not have: then its rows are
+ * written anew, else over each other.
+ */
 export const legs: PureProjection = {
   name: 'legs',
   version: 1,
@@ -52,6 +56,7 @@ export const legs: PureProjection = {
         last.delete(`${tenant}\0${gone}`);
         changes.remove([tenant, gone]);
       }
+      if (mayLoseLeg(body)) changes.remove([tenant, body.callId]);
       if (body.after.mergedInto === null) last.set(`${tenant}\0${body.callId}`, { event, body });
     }
     for (const { event, body } of last.values()) {
@@ -63,6 +68,11 @@ export const legs: PureProjection = {
     return change === null ? [] : [change];
   },
 };
+
+const mayLoseLeg = ({ type, aliases, mergedFrom }: CallEventBody): boolean =>
+  type === 'call.leg_linked' ||
+  mergedFrom !== null ||
+  (aliases.length > 0 && type !== 'call.discovered');
 
 const rowOf = (
   { tenant, seq }: EventEnvelope,

@@ -6,9 +6,18 @@ import { collectChanges } from '../../projections/changes.js';
 import { legs } from '../../projections/legs.js';
 import { stats } from '../../projections/stats.js';
 import type { Table, TableChange } from '../../projections/table.js';
-import type { CallView } from '../../schemas/call-state.js';
+import type { CallView, LegView } from '../../schemas/call-state.js';
 import type { CallEventBody, EventEnvelope } from '../../schemas/events.js';
-import { callId, epoch, eventId, offset, ownerId, seq, tenantId } from '../../schemas/ids.js';
+import {
+  callId,
+  epoch,
+  eventId,
+  legId,
+  offset,
+  ownerId,
+  seq,
+  tenantId,
+} from '../../schemas/ids.js';
 
 const minute = 1_760_000_040_000;
 
@@ -73,10 +82,30 @@ test('a merged call loses its rows, whichever of the two events says so, and can
   ]) {
     expect(calls.reduce(gone)[0]?.remove).toEqual([['t', 'a']]);
     expect(keys(calls.reduce(gone)[0])).not.toContainEqual(['t', 'a']);
-    expect(legs.reduce(gone)[0]?.remove).toEqual([['t', 'a']]);
+    expect(legs.reduce(gone)[0]?.remove).toContainEqual(['t', 'a']);
     expect(callTimeline.reduce(gone)[0]?.remove).toEqual([['t', 'a']]);
   }
   expect(keys(calls.reduce([merged, event(view('a'))])[0])).toEqual([['t', 'a']]);
+});
+
+test('the leg that stood for a session goes when a leg of its own is known', () => {
+  const leg = (id: string): LegView => ({
+    ...{ legId: legId(id), legRef: id, parentRef: null, primary: true, status: 'answered' },
+    ...{ cause: null, providerCode: null, direction: null, from: null, to: null, startedAt: 1 },
+    ...{ answeredAt: null, endedAt: null, durationSec: null },
+  });
+  const told = [
+    event(view('a', { legs: [leg('session')] }), { type: 'call.discovered', aliases: ['session'] }),
+    event(view('a', { legs: [leg('own')] }), { aliases: ['own'] }),
+  ];
+  const [before, after] = told.map((one) => legs.reduce([one])[0]);
+  expect(before?.remove).toEqual([]);
+  expect(keys(before)).toEqual([['t', 'a', 'session']]);
+  // In a batch of its own or together: what is left is the last event's.
+  for (const change of [after, legs.reduce(told)[0]]) {
+    expect(change?.remove).toEqual([['t', 'a']]);
+    expect(keys(change)).toEqual([['t', 'a', 'own']]);
+  }
 });
 
 test('an answer counts once: reported, inferred, not again after a transfer', () => {
