@@ -224,7 +224,8 @@ export class Cluster {
         ...{ log: this.log, codec, database: this.installation.database, projection, signal },
         ...{ compareOnly: true, onProgress: () => undefined },
       });
-      expect(report, projection.name).toMatchObject({ equal: true });
+      const told = `${projection.name}: ${JSON.stringify(report.tables)}`;
+      expect(report, told).toMatchObject({ equal: true });
     }
   }
 

@@ -1,5 +1,4 @@
-// Real Kafka, registry and PostgreSQL, the four roles as four processes: the stored Twilio and Telnyx
-// deliveries, with the signatures they were stored with, give the statuses that are expected of them.
+// Real Kafka, registry and PostgreSQL, the four roles as four processes: the stored deliveries, with the signatures they were stored with, give the statuses that are expected of them.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -7,7 +6,7 @@ import { legIdOf } from '../../processors/call/identity.js';
 import { sealFacts } from '../../processors/seal.js';
 import type { CallView } from '../../schemas/call-state.js';
 import { tenantId, type EndpointId } from '../../schemas/ids.js';
-import type { CallItem, StatsItem, TimelineItem } from '../../schemas/live-frames.js';
+import type { CallItem, RecordItem, StatsItem, TimelineItem } from '../../schemas/live-frames.js';
 import {
   secretsOf,
   stored,
@@ -44,6 +43,9 @@ afterAll(() => cluster.close());
 /** The public URL that was signed, without its query: what the endpoint's path-rewriting proxy has. */
 const baseOf = ({ url }: StoredDelivery): string => url.split('?', 1)[0] ?? '';
 
+/** Headers that say how bytes came to us, which is this client's to say. */
+const ofConnection = /^(host|connection|content-length|transfer-encoding)$/i;
+
 /** A tenant with an endpoint for each public URL among its deliveries. */
 class Tenant {
   private constructor(
@@ -59,7 +61,7 @@ class Tenant {
       const { provider } = delivery;
       endpoints.set(base, await cluster.endpoint(name, provider, secretsOf(provider), base));
     }
-    const caller = { url: gateway.url, token: await cluster.key(name, 'operator') };
+    const caller = { url: gateway.url, token: await cluster.key(name, 'manager') };
     const made = new Tenant(caller, endpoints);
     await until('the new endpoints and key to be known', async () => {
       const calls = await fetch(`${gateway.url}/v1/calls`, {
@@ -77,7 +79,7 @@ class Tenant {
     const endpoint = this.endpoints.get(baseOf(delivery));
     if (endpoint === undefined) throw new Error(`no endpoint for ${delivery.file}`);
     const query = delivery.url.slice(baseOf(delivery).length);
-    const headers = Object.entries(delivery.headers).filter(([name]) => !/^host$/i.test(name));
+    const headers = Object.entries(delivery.headers).filter(([name]) => !ofConnection.test(name));
     const answer = await fetch(urlOf(endpoint) + query, {
       method: delivery.method,
       headers,
@@ -123,6 +125,8 @@ async function tell(name: string, files: readonly string[]): Promise<void> {
   const deliveries = files.map(stored);
   const tenant = await Tenant.make(name, deliveries);
   let entriesBefore: readonly TimelineItem[] = [];
+  /** A delivery may tell several facts, and one that was told before. */
+  const told = new Set<string>();
   let statusBefore: CallItem['status'] | undefined;
   for (const delivery of deliveries) {
     const { file, _expected: expected = {} } = delivery;
@@ -143,7 +147,8 @@ async function tell(name: string, files: readonly string[]): Promise<void> {
     expectAsTold(delivery, name, call);
     if (expected['status'] === null) expect(call.status, file).toBe(statusBefore);
     if (expected['duplicateOf'] !== undefined) expect(entries).toEqual(entriesBefore);
-    else expect(entries, file).toHaveLength(entriesBefore.length + 1);
+    for (const { factId } of mapped(file.replace(/\.json$/, ''))) told.add(factId);
+    expect(entries, file).toHaveLength(told.size);
     expect(call.factCount, file).toBe(entries.length);
     entriesBefore = entries;
     statusBefore = call.status;
@@ -191,7 +196,10 @@ describe('all stored deliveries, each twice and in no order', () => {
       .map((delivery) => ({ delivery, at: dice() }))
       .sort((a, b) => a.at - b.at)
       .map(({ delivery }) => delivery);
-    await Promise.all(copies.map((delivery) => tenant.send(delivery)));
+    // As many at once as a node lets one tenant have under way.
+    for (let at = 0; at < copies.length; at += 32) {
+      await Promise.all(copies.slice(at, at + 32).map((delivery) => tenant.send(delivery)));
+    }
     await cluster.processed();
   });
 
@@ -208,8 +216,23 @@ describe('all stored deliveries, each twice and in no order', () => {
     const views = [...world.messages.values()];
     expect(statuses).toEqual(Object.fromEntries(views.map((v) => [v.messageId, v.status])));
     const stops = storedDeliveries.filter(({ _expected }) => _expected?.['optOut'] === true);
-    expect(items.filter(({ optOut }) => optOut === 'stop')).toHaveLength(stops.length);
+    expect(stops.length).toBeGreaterThan(0);
+    expect(items.filter(({ optOut }) => optOut === 'stop')).toHaveLength(
+      views.filter(({ optOut }) => optOut === 'stop').length,
+    );
     expect(items.some(({ body }) => body?.includes('Hello') === true)).toBe(true);
+  });
+
+  test('every record stands where the fold of its facts has it', async () => {
+    const answer = await get(tenant.caller, '/v1/records?limit=200');
+    const { data } = (await answer.json()) as { data: RecordItem[] };
+    const views = [...world.records.values()];
+    expect(views.length).toBeGreaterThan(5);
+    const seen = data.map(({ id, status, deleted, lastEvent }) => [id, status, deleted, lastEvent]);
+    const folded = views.map((v) => [v.recordId, v.status, v.deleted, v.lastEvent]);
+    expect(seen.sort()).toEqual(folded.sort());
+    const ada = data.find(({ type, personal }) => type === 'user' && personal !== undefined);
+    expect(ada?.personal?.['email']).toContain('@');
   });
 
   test('none is unattributed, parked or not understood, and every copy is recorded', async () => {
