@@ -12,9 +12,13 @@ export interface Stretch {
   readonly isPressed: boolean;
 }
 
-/** Pressure in a row before anything is refused: a burst passes, a standing queue does not. */
+/**
+ * Pressure in a row before anything is refused: a burst passes, a standing queue does not. A sender that waits
+ * gets its answer; one that is refused may never come again (Twilio does not repeat a status callback). The
+ * least patient one, Telnyx, waits for 2 s.
+ */
 const standingTicks = 2;
-const standingMs = 150;
+const standingMs = 600;
 /** Ticks in a row whose demand was well below the rate before all limits are lifted. */
 const calmTicks = 20;
 const decrease = 0.9;

@@ -124,12 +124,24 @@ export async function expectTruth(cluster: Cluster, traffic: Traffic): Promise<v
       await database.query<{ id: string; status: string }>('select id, status from messages')
     ).rows.map(({ id, status }) => [id, status]),
   );
+  const records = new Set(
+    (
+      await database.query<{ provider: string; object_ref: string }>(
+        'select provider, object_ref from records',
+      )
+    ).rows.map((row) => `${row.provider} ${row.object_ref}`),
+  );
   const told: unknown[] = [];
   const stands: unknown[] = [];
   for (const { kind, provider, ref, status, cause, direction, legs, scenario } of decided) {
     told.push({ scenario, ref, status, cause, direction, legs });
     if (kind === 'call') {
       stands.push({ scenario, ...calls.get(ref) });
+      continue;
+    }
+    if (kind === 'record') {
+      const found = records.has(`${provider} ${ref}`) ? ref : undefined;
+      stands.push({ scenario, ref: found, status, cause, direction, legs });
       continue;
     }
     const ids = traffic.tenants.map((name) => messageIdOf(tenantId(name), provider, ref));
