@@ -91,8 +91,9 @@ async function register(registry: SchemaRegistry, name: string, schema: object):
     } catch (thrown) {
       const error = toError(thrown);
       const isRefused = error instanceof TrunklineError && error.code === 'schema_incompatible';
-      // Between its registration and its setting by another process a subject has the default one.
-      const isUnset = error.message.includes('does not match the configuration');
+      // Between its registration and its setting by another process a subject has the default one; of two
+      // that set it at once a registry may tell the later one that it is there already.
+      const isUnset = /does not match the configuration|already exists/.test(error.message);
       if ((isRefused && !isUnset) || attempt === attempts.most) throw error;
       await delay(attempts.firstPauseMs * 2 ** attempt * (0.5 + Math.random()));
     }

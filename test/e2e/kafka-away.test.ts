@@ -56,6 +56,13 @@ async function moreSent(count: number): Promise<void> {
   await until(`${count} more deliveries`, () => traffic.sent >= goal);
 }
 
+/** Deliveries that ingest has on its disk and not in the log yet. */
+async function spooled(): Promise<number> {
+  const answer = await fetch(`${processes[0]?.url ?? ''}/metrics`);
+  const line = /^trunkline_ingest_spool_records (\d+)$/m.exec(await answer.text());
+  return Number(line?.[1]);
+}
+
 /** Waits until the live view moves again; how long that took. */
 async function viewMoves(): Promise<number> {
   const begin = performance.now();
@@ -80,6 +87,7 @@ test.each(['stop', 'kill'] as const)(
 test('nothing was refused, lost or doubled, and nobody had to start again', async () => {
   const report = await traffic.stop();
   expect(report.refused).toEqual({});
+  await until('the spool to be drained', async () => (await spooled()) === 0, 60_000);
   await cluster.processed();
   const history = await cluster.history();
   expectDense(history);
