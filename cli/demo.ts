@@ -90,7 +90,7 @@ export async function playDemo(
       targets: [first, ...rest],
       seed: randomInt(2 ** 31),
       calls: null,
-      rate: 3,
+      rate: 5,
       messages: 0.15,
       duplicates: 0.04,
       reorders: 0.04,

@@ -131,6 +131,8 @@ class Simulation {
     reordered: 0,
     maxLateMs: 0,
   };
+  /** Targets that have not had their turn in this round. */
+  #turns: SimulatorTarget[] = [];
   /** When the next activity starts; infinite when there is none. */
   #nextStartMs: number;
   #nextProgressMs: number;
@@ -147,7 +149,7 @@ class Simulation {
   async run(signal: AbortSignal): Promise<SimulatorReport> {
     try {
       while (!signal.aborted && (this.#due.size > 0 || this.#nextStartMs !== Infinity)) {
-        await this.#turn(signal);
+        await this.#step(signal);
       }
     } catch (thrown) {
       if (!isAbort(thrown)) throw thrown;
@@ -161,7 +163,7 @@ class Simulation {
   }
 
   /** Does what is due, then waits for the next thing. */
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #step(signal: AbortSignal): Promise<void> {
     const now = this.#clock();
     if (this.#nextStartMs <= now) this.#startActivity();
     const first = this.#due.peek();
@@ -183,7 +185,7 @@ class Simulation {
   #startActivity(): void {
     const { targets, messages, speed, rate, calls } = this.#options;
     const sendMs = this.#nextStartMs;
-    const target = this.#random.pick(targets);
+    const target = this.#nextTarget(targets);
     const activity = nextActivity(target, this.#random, messages);
     const plan = planDeliveries(activity, this.#options, speed, this.#random);
     const counts = this.#counts;
@@ -200,6 +202,13 @@ class Simulation {
     if (open === 0) this.#settle(played);
     const isLast = calls !== null && counts.calls + counts.records >= calls;
     this.#nextStartMs = isLast ? Infinity : sendMs + (Math.max(1, open) * 1000) / rate;
+  }
+
+  /** Every target once before any comes again, in an order by chance. */
+  #nextTarget([first, ...rest]: SimulatorOptions['targets']): SimulatorTarget {
+    if (this.#turns.length === 0) this.#turns = [first, ...rest];
+    const at = this.#random.between(0, this.#turns.length - 1);
+    return this.#turns.splice(at, 1)[0] ?? first;
   }
 
   #dispatch({ dueMs, step, attempt, played }: DueDelivery): void {

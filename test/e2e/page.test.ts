@@ -122,7 +122,11 @@ describe('the board of the demo', () => {
     const buttons = page.locator('nav.providers button');
     const shown = async (): Promise<string[]> =>
       (await buttons.allInnerTexts()).map((text) => text.replace(/\s*\d+$/, ''));
-    await until('a call of each provider', async () => (await shown()).length > titles.length);
+    await until(
+      'a call of each provider',
+      async () => (await shown()).length > titles.length,
+      60_000,
+    );
     expect((await shown()).sort()).toEqual(['All providers', ...titles].sort());
     const [title = ''] = titles;
     const cells = page.locator('tr[data-call] td:nth-child(5)');

@@ -18,7 +18,8 @@ import {
 import { createMemoryLog } from '../../log/memory.js';
 import type { EventLog } from '../../log/event-log.js';
 import { TrunklineError } from '../../runtime/errors.js';
-import { createKeyRing, createMemoryKeyStore } from '../../runtime/keys.js';
+import { createShelvedKeyStore, KeyShelf } from '../../runtime/key-shelf.js';
+import { createKeyRing, createMemoryKeyStore, type KeyStore } from '../../runtime/keys.js';
 import { until } from '../services/shared.js';
 
 const stations: Station[] = [];
@@ -403,19 +404,25 @@ test('the key store may go away once the day keys are at hand, over the next mid
   let isAway = false;
   const guard = <T>(work: () => Promise<T>): Promise<T> =>
     isAway ? Promise.reject(new Error('away')) : work();
-  const asked: string[] = [];
-  const keyRing = createKeyRing(Buffer.alloc(32, 7), {
+  const made = new Set<string>();
+  const guarded: KeyStore = {
     ...keyStore,
     tenantKey: (tenant, wrapped) => guard(() => keyStore.tenantKey(tenant, wrapped)),
-    dayKey: (tenant, day, wrapped) =>
-      guard(() => {
-        asked.push(`${tenant}/${day}`);
-        return keyStore.dayKey(tenant, day, wrapped);
+    dayKey: (tenant, day, wrapped) => guard(() => keyStore.dayKey(tenant, day, wrapped)),
+    dayKeys: (wanted) =>
+      guard(async () => {
+        const keys = await keyStore.dayKeys(wanted);
+        for (const { tenant, day } of wanted) made.add(`${tenant}/${day}`);
+        return keys;
       }),
-  });
+  };
+  const keyRing = createKeyRing(
+    Buffer.alloc(32, 7),
+    createShelvedKeyStore(guarded, new KeyShelf()),
+  );
   let now = Date.parse('2026-10-01T23:59:00Z');
   const station = await start({ keyRing, clock: () => now });
-  await until('three days of two tenants', () => new Set(asked).size >= 6);
+  await until('fifteen days of two tenants', () => made.size >= 30);
   isAway = true;
   for (const day of ['2026-10-01', '2026-10-02', '2026-10-03']) {
     expect((await deliver(station, twilioForm(completedCall()))).status).toBe(204);
