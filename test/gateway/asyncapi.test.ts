@@ -1,6 +1,7 @@
 // /asyncapi.json describes every frame, with payloads that are valid JSON Schema.
 
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -37,6 +38,7 @@ test('every frame is described once, and every reference leads to one', () => {
 
 test('every payload is a JSON Schema that compiles and takes only its own frame', () => {
   const ajv = new Ajv2020({ strict: false });
+  formats.default(ajv);
   for (const [name, { payload }] of Object.entries(document.channels.stream.messages)) {
     const validate = ajv.compile(payload);
     expect(validate({ type: 'something else' }), name).toBe(false);
