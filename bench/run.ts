@@ -14,6 +14,7 @@ import { Setting } from './setting.js';
 import { measureSpool } from './spool.js';
 import { measureStages } from './stage-costs.js';
 import { measureStations } from './stations.js';
+import { measureVerification } from './verification-costs.js';
 
 /** What can be measured, in the order of a run. */
 const scenarios: readonly Scenario[] = [
@@ -22,6 +23,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [4], measure: measureFanOut },
   { benches: [5], measure: measureLatency },
   { benches: [6], measure: measureMemory },
+  { benches: [7], measure: measureVerification },
   { benches: [11], measure: measureStages },
   { benches: [12], measure: measureLimits },
   { benches: [13], measure: measureOverload },
