@@ -20,8 +20,8 @@ export async function measureIngest(setting: Setting): Promise<Row[]> {
   const { size, note } = setting;
   const servers = {
     ours: await setting.roles(stage.site, 'ingest'),
-    bare: await bare(stage, 'bare/ingest'),
-    fastify: await bare(stage, 'bare/fastify'),
+    bare: await bareServer(stage, 'bare/ingest'),
+    fastify: await bareServer(stage, 'bare/fastify'),
   };
   const deliveries = Math.round(size.deliveries / 2);
   const costs: Record<Way, Cost[]> = { ours: [], bare: [], fastify: [] };
@@ -39,7 +39,8 @@ export async function measureIngest(setting: Setting): Promise<Row[]> {
   return rowsOf(costs);
 }
 
-async function bare({ setting, broker, door }: Stage, name: string): Promise<Server> {
+/** A bare way of its own topic, by the name of its part. */
+export async function bareServer({ setting, broker, door }: Stage, name: string): Promise<Server> {
   const [topic] = await setting.topics('deliveries');
   const { authToken, publicUrl } = door.target;
   const part = setting.part(name, { brokers: [broker], topic, authToken, publicUrl });

@@ -1,8 +1,10 @@
-// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches, `--quick`,
-// `--name <text>`. Goes out: a table, and files in bench/results. Never a timed test: it always ends well.
+// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches or `soak`,
+// `--quick`, `--name <text>`, `--minutes <number>`. Goes out: a table, and files in bench/results. Never
+// a timed test: it always ends well.
 
 import { loadavg } from 'node:os';
 
+import { measureAnswers } from './answers.js';
 import { measureFanOut } from './fan-out.js';
 import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
@@ -11,10 +13,14 @@ import { measureMemory } from './memory.js';
 import { measureOverload } from './overload.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
+import { measureSoak } from './soak.js';
 import { measureSpool } from './spool.js';
 import { measureStages } from './stage-costs.js';
 import { measureStations } from './stations.js';
 import { measureVerification } from './verification-costs.js';
+
+/** By this number, or by its name. */
+const soak = 15;
 
 /** What can be measured, in the order of a run. */
 const scenarios: readonly Scenario[] = [
@@ -24,10 +30,12 @@ const scenarios: readonly Scenario[] = [
   { benches: [5], measure: measureLatency },
   { benches: [6], measure: measureMemory },
   { benches: [7], measure: measureVerification },
+  { benches: [8], measure: measureAnswers },
   { benches: [11], measure: measureStages },
   { benches: [12], measure: measureLimits },
   { benches: [13], measure: measureOverload },
   { benches: [14], measure: measureSpool },
+  { benches: [soak], measure: measureSoak, isLong: true },
 ];
 
 interface Scenario {
@@ -39,16 +47,22 @@ interface Scenario {
 }
 
 const args = process.argv.slice(2);
-const nameAt = args.indexOf('--name');
+const option = (flag: string): string | undefined =>
+  args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined;
+const isValue = (at: number): boolean => ['--name', '--minutes'].includes(args[at - 1] ?? '');
 const quick = args.includes('--quick');
-const numbers = args.filter((arg, at) => /^\d+$/.test(arg) && at !== nameAt + 1).map(Number);
+const numbers = args.flatMap((arg, at) => {
+  if (isValue(at)) return [];
+  return arg === 'soak' ? [soak] : /^\d+$/.test(arg) ? [Number(arg)] : [];
+});
 const usual = scenarios.filter(({ isLong }) => isLong !== true).flatMap(({ benches }) => benches);
 const chosen = new Set(numbers.length === 0 ? usual : numbers);
-const name = nameAt < 0 ? (quick ? 'quick' : 'bench') : (args[nameAt + 1] ?? 'bench');
+const name = option('--name') ?? (quick ? 'quick' : 'bench');
 
-const size = quick
-  ? { rounds: 3, deliveries: 6_000, seconds: 2 }
-  : { rounds: 3, deliveries: 20_000, seconds: 5 };
+const size = {
+  ...{ rounds: 3, soakMinutes: Number(option('--minutes') ?? 10) },
+  ...(quick ? { deliveries: 6_000, seconds: 2 } : { deliveries: 20_000, seconds: 5 }),
+};
 
 const begin = performance.now();
 const before = loadavg();

@@ -17,6 +17,8 @@ export interface Size {
   readonly deliveries: number;
   /** Seconds of one round of the paced benches. */
   readonly seconds: number;
+  /** How long the soak lasts. */
+  readonly soakMinutes: number;
 }
 
 /** The services of a run, and everything that has to be ended. */
