@@ -1,8 +1,12 @@
 // The life of a process: a signal asks it to stop, tasks drain within a deadline, a second signal ends
 // it at once. Whoever makes an AbortController owns it; tasks only get the signal.
 
+import { setMaxListeners } from 'node:events';
+
 import { TrunklineError, isAbort, toError } from './errors.js';
 import type { Logger } from './logger.js';
+
+const listenersOfStations = 100;
 
 /** A station at work: resolves after its drain once the signal aborts, rejects when it fails. */
 export type Task = (signal: AbortSignal) => Promise<void>;
@@ -64,6 +68,8 @@ export async function supervise(
 ): Promise<void> {
   const controller = new AbortController();
   const signal = AbortSignal.any([options.signal, controller.signal]);
+  // Every station hangs a few listeners on it, for as long as the process lives: more than Node's guess at a leak.
+  setMaxListeners(listenersOfStations, signal);
   const running = new Set(Object.keys(tasks));
   let failure: Error | undefined;
 
