@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { encodeFrames, type DeliveryRecord } from '../ingest/spool-record.js';
+import { encodeFrames } from '../ingest/spool-record.js';
+import type { FactRecord } from '../log/fact-record.js';
 import { Spool } from '../ingest/spool.js';
 import { formatHeader } from '../log/record-header.js';
 import { silentLogger } from '../runtime/logger.js';
@@ -21,7 +22,7 @@ const valueBytes = 1_500;
 /** One at a time is slow: so many say enough. */
 const loneRecords = 500;
 
-const record: DeliveryRecord = {
+const record: FactRecord = {
   key: 'acme',
   header: formatHeader({ kind: 'fact' }),
   value: Buffer.alloc(valueBytes, 7),

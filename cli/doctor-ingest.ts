@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { levelOf } from '../ingest/clock-drift.js';
 import { surveySpool } from '../ingest/spool-survey.js';
-import { utcDay } from '../ingest/record.js';
+import { utcDay } from '../log/fact-record.js';
 import type { Config } from '../runtime/config.js';
 import { toError } from '../runtime/errors.js';
 import { loadMasterKey } from '../runtime/master-key.js';

@@ -3,6 +3,7 @@
 // is in flight; the next one forms meanwhile.
 
 import type { AppendAck, Appender, EventLog } from '../log/event-log.js';
+import { recordBytes, type FactRecord } from '../log/fact-record.js';
 import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
@@ -10,7 +11,6 @@ import type { DrainRate } from './drain-rate.js';
 import { takeFairly } from './fair-batch.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool, SpoolOutcome } from './spool.js';
-import { recordBytes, type DeliveryRecord } from './spool-record.js';
 
 /** `appended` and `spooled` are durable; `full` and `failed` are not. */
 export type AppendOutcome = 'appended' | 'spooled' | 'full' | 'failed';
@@ -44,7 +44,7 @@ const worthwhileRecords = 64;
 const queueRecords = 20_000;
 const queueBytes = 32 * 1024 * 1024;
 interface Waiting {
-  readonly record: DeliveryRecord;
+  readonly record: FactRecord;
   readonly since: number;
   readonly done: (outcome: AppendOutcome) => void;
 }
@@ -78,7 +78,7 @@ export class AppendLane {
   }
 
   /** `now` is monotonic, in ms. Outcomes come in the order of the calls of a tenant. */
-  append(record: DeliveryRecord, now: number): Promise<AppendOutcome> {
+  append(record: FactRecord, now: number): Promise<AppendOutcome> {
     if (this.#mode === 'spooling') return this.#toSpool(record);
     return new Promise((done) => {
       this.#queue.push({ record, since: now, done });
@@ -140,7 +140,7 @@ export class AppendLane {
   }
 
   /** Appends records of the spool, in the lane's own order; rejects when the outcome is unknown. */
-  async appendSpooled(records: readonly DeliveryRecord[]): Promise<void> {
+  async appendSpooled(records: readonly FactRecord[]): Promise<void> {
     const opened = this.#open();
     try {
       await (await opened).append('deliveries', this.options.partition, records);
@@ -246,7 +246,7 @@ export class AppendLane {
     opened.then((appender) => appender.close()).catch(() => undefined);
   }
 
-  #toSpool(record: DeliveryRecord): Promise<AppendOutcome> {
+  #toSpool(record: FactRecord): Promise<AppendOutcome> {
     this.options.rate.arrived();
     return this.options.spool.put(this.options.partition, record).then(outcomeOfSpool);
   }
@@ -257,7 +257,7 @@ const outcomeOfSpool = (outcome: SpoolOutcome): AppendOutcome =>
 
 /** How many of the first records fit in one batch; at least one. */
 export function countThatFits(
-  waiting: readonly { readonly record: DeliveryRecord }[],
+  waiting: readonly { readonly record: FactRecord }[],
   limit: number,
 ): number {
   let bytes = 0;

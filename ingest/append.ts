@@ -2,6 +2,7 @@
 // in the spool, or refused. A delivery waits for the log at most `timeoutMs`.
 
 import type { AppendAck, EventLog } from '../log/event-log.js';
+import type { FactRecord } from '../log/fact-record.js';
 import { isAbort, toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import { AppendLane, type AppendOutcome } from './append-lane.js';
@@ -9,7 +10,6 @@ import { drainPartition } from './drain.js';
 import type { DrainRate } from './drain-rate.js';
 import type { IngestMetrics } from './metrics.js';
 import type { Spool } from './spool.js';
-import type { DeliveryRecord } from './spool-record.js';
 
 export interface AppendOptions {
   readonly log: EventLog;
@@ -38,7 +38,7 @@ export class Appends {
   }
 
   /** Records of one tenant are appended in the order of the calls. */
-  append(partition: number, record: DeliveryRecord): Promise<AppendOutcome> {
+  append(partition: number, record: FactRecord): Promise<AppendOutcome> {
     return this.#lane(partition).append(record, performance.now());
   }
 

@@ -8,8 +8,8 @@ import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Registry } from '../runtime/registry.js';
 import type { TenantId } from '../schemas/ids.js';
+import { utcDay } from '../log/fact-record.js';
 import { pause } from '../log/pause.js';
-import { utcDay } from './record.js';
 
 export interface DayKeyOptions {
   readonly keyRing: KeyRing;

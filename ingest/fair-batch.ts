@@ -2,10 +2,10 @@
 // Goes out: a batch in which no tenant has more than its fair part, and the rest. Order holds per tenant.
 
 import { fairQuota } from './admission-rate.js';
-import { recordBytes, type DeliveryRecord } from './spool-record.js';
+import { recordBytes, type FactRecord } from '../log/fact-record.js';
 
 interface Queued {
-  readonly record: DeliveryRecord;
+  readonly record: FactRecord;
 }
 
 export interface BatchLimits {

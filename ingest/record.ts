@@ -1,21 +1,18 @@
 // Ingest: record. Comes in: a verified delivery with the facts its provider's file read from it. Goes
 // out: the record of `deliveries` for it: clear header, content sealed under the tenant's day key.
 
-import { randomFillSync, webcrypto } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
-import { formatHeader } from '../log/record-header.js';
+import { sealFact, utcDay, type FactRecord } from '../log/fact-record.js';
 import { partitionOf } from '../log/topics.js';
 import { toError } from '../runtime/errors.js';
-import { sealedLength, type KeyRing } from '../runtime/keys.js';
+import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
-import { encodeContent } from '../schemas/delivery-content.js';
 import type { KeptDelivery, ProviderName } from '../schemas/facts.js';
-import { deliveryPlace } from '../schemas/sealed.js';
 import type { MappedDelivery, RawDelivery, VerifiedDelivery } from '../schemas/stages.js';
 import { providerOf } from './providers/registry.js';
-import { recordBytes, type DeliveryRecord } from './spool-record.js';
 
 export interface RecorderOptions {
   readonly keyRing: KeyRing;
@@ -28,10 +25,8 @@ export interface RecorderOptions {
 
 /** A record and where it belongs; or it is larger than the log takes, or its day key is out of reach. */
 export type Recorded =
-  | { readonly ok: true; readonly partition: number; readonly record: DeliveryRecord }
+  | { readonly ok: true; readonly partition: number; readonly record: FactRecord }
   | { readonly ok: false; readonly reason: 'too_large' | 'no_key' };
-
-const header = formatHeader({ kind: 'fact' });
 
 /** Headers that are kept of every provider's deliveries; the provider's file may name more. */
 const keptHeaders = ['content-type', 'user-agent'] as const;
@@ -77,50 +72,27 @@ function record(
   { tenant, provider, raw }: VerifiedDelivery,
   { mapped, kept }: Content,
 ): Recorded | Promise<Recorded> {
-  const deliveryId = randomId();
-  const dayKey = utcDay(raw.receivedAt);
-  const plain = encodeContent({ facts: mapped.facts, raw: kept }, scratch);
-  const head = {
-    tenant,
-    endpoint: raw.endpoint,
-    provider,
-    deliveryId,
-    receivedAt: raw.receivedAt,
-    correlationId: raw.correlationId,
-    traceId: traceIdOf(raw) ?? deliveryId,
-    schemaVersion: 1,
-    mappingVersion: mapped.mappingVersion,
-    dayKey,
-  } as const;
-  const { value, box } = codec.encodeFactAround(head, sealedLength(plain.length));
-  const made = { key: tenant, header, value };
-  if (recordBytes(made) > log.maxBatchBytes) return { ok: false, reason: 'too_large' };
-  const recorded = {
-    ok: true,
-    partition: partitionOf(tenant, log.partitions),
-    record: made,
-  } as const;
-  const place = deliveryPlace(tenant, deliveryId);
-  if (keyRing.sealDayInto(box, { tenant, day: dayKey, place }, plain)) return recorded;
-  // What is in the scratch is another delivery's by the time the key comes.
-  return keyRing.sealDay(tenant, dayKey, place, Buffer.from(plain)).then(
-    (sealed) => {
-      box.set(sealed);
-      return recorded;
-    },
+  const { endpoint, receivedAt, correlationId } = raw;
+  const { facts, mappingVersion } = mapped;
+  const traceId = traceIdOf(raw);
+  const sealing = sealFact(
+    { keyRing, codec, maxBytes: log.maxBatchBytes },
+    { tenant, endpoint, provider, receivedAt, correlationId, traceId, mappingVersion },
+    { facts, raw: kept },
+  );
+  if (sealing === null) return { ok: false, reason: 'too_large' };
+  const partition = partitionOf(tenant, log.partitions);
+  if (!(sealing instanceof Promise)) return { ok: true, partition, record: sealing };
+  return sealing.then(
+    (sealed) => ({ ok: true, partition, record: sealed }),
     (thrown: unknown) => {
       const error = toError(thrown).message;
-      logger.error(
-        { code: 'day_key_missing', tenant, day: dayKey, error },
-        'a delivery not sealed',
-      );
+      const day = utcDay(receivedAt);
+      logger.error({ code: 'day_key_missing', tenant, day, error }, 'a delivery not sealed');
       return { ok: false, reason: 'no_key' };
     },
   );
 }
-
-/** Where a content stands until it is sealed; larger ones get a buffer of their own. */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** The digest is made on another thread: megabytes would hold up every other delivery. */
 async function withoutBody(kept: KeptDelivery): Promise<KeptDelivery> {
@@ -152,37 +124,10 @@ function keptDelivery({ provider, url, raw }: VerifiedDelivery): KeptDelivery {
   return { method: raw.method, url, headers, body: raw.body };
 }
 
-// Random bytes are fetched for many ids at once: a call for 16 costs as much as one for 4 KiB.
-const idBytes = 16;
-const idPool = Buffer.allocUnsafe(idBytes * 256);
-let idAt = idPool.length;
-
-/** 128 random bits in hex: also a valid trace id. */
-function randomId(): string {
-  if (idAt === idPool.length) {
-    randomFillSync(idPool);
-    idAt = 0;
-  }
-  idAt += idBytes;
-  return idPool.toString('hex', idAt - idBytes, idAt);
-}
-
 const traceParent = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The trace the sender has begun (W3C trace context), if any; else the delivery names a new one. */
 function traceIdOf(raw: RawDelivery): string | null {
   const given = raw.headers.get('traceparent');
   return given === undefined ? null : (traceParent.exec(given)?.[1] ?? null);
-}
-
-const dayMs = 86_400_000;
-let lastDay = { number: -1, text: '' };
-
-/** The UTC day of a time in ms, as `YYYY-MM-DD`. */
-export function utcDay(ms: number): string {
-  const number = Math.floor(ms / dayMs);
-  if (number !== lastDay.number) {
-    lastDay = { number, text: new Date(ms).toISOString().slice(0, 10) };
-  }
-  return lastDay.text;
 }

@@ -5,7 +5,8 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { syncDirectory } from '../runtime/durable-file.js';
-import { encodeFrames, type DeliveryRecord } from './spool-record.js';
+import type { FactRecord } from '../log/fact-record.js';
+import { encodeFrames } from './spool-record.js';
 
 /** A segment file. `bytes` are those that were acknowledged. */
 export interface Segment {
@@ -30,7 +31,7 @@ interface OpenSegment extends Segment {
 }
 
 interface WaitingRecord {
-  readonly record: DeliveryRecord;
+  readonly record: FactRecord;
   readonly done: (isKept: boolean) => void;
 }
 
@@ -59,7 +60,7 @@ export class SpoolPartition {
   }
 
   /** True once the record is on disk; false when the disk refused, then it is not there. */
-  write(record: DeliveryRecord): Promise<boolean> {
+  write(record: FactRecord): Promise<boolean> {
     return new Promise((done) => {
       this.#backlog += 1;
       this.#waiting.push({ record, done });

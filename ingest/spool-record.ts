@@ -7,20 +7,9 @@
 
 import { crc32 } from 'node:zlib';
 
-import type { LogRecord } from '../log/event-log.js';
+import type { FactRecord } from '../log/fact-record.js';
 
-/** A record of `deliveries`: unlike a marker it always has a value, and the value is sealed. */
-export interface DeliveryRecord extends LogRecord {
-  readonly value: Buffer;
-}
-
-/** A record's share of a batch beside its value. */
-const overheadBytes = 128;
-
-/** Bytes a record takes of a batch, generously. */
-export const recordBytes = (record: DeliveryRecord): number => record.value.length + overheadBytes;
-
-export interface SpooledRecord extends DeliveryRecord {
+export interface SpooledRecord extends FactRecord {
   /** Dense within one partition's spool: a gap is a loss. */
   readonly sequence: number;
   readonly partition: number;
@@ -34,14 +23,14 @@ const fixedBytes = 16;
 const maxLength = 64 * 1024 * 1024;
 
 /** Bytes of the record's frame. */
-export const frameLength = ({ key, header, value }: DeliveryRecord): number =>
+export const frameLength = ({ key, header, value }: FactRecord): number =>
   prefixBytes + fixedBytes + Buffer.byteLength(key) + Buffer.byteLength(header) + value.length;
 
 /** The frames of records that follow one another, the first with this sequence number. */
 export function encodeFrames(
   firstSequence: number,
   partition: number,
-  records: readonly DeliveryRecord[],
+  records: readonly FactRecord[],
 ): Buffer {
   const frames = Buffer.allocUnsafe(records.reduce((sum, one) => sum + frameLength(one), 0));
   let at = 0;

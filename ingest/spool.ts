@@ -7,15 +7,10 @@ import { dirname, join } from 'node:path';
 
 import { lockDataDir, type DataDir } from '../runtime/data-dir.js';
 import { syncDirectory } from '../runtime/durable-file.js';
+import type { FactRecord } from '../log/fact-record.js';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
-import {
-  decodeSegment,
-  frameLength,
-  missingBefore,
-  type DeliveryRecord,
-  type SpooledRecord,
-} from './spool-record.js';
+import { decodeSegment, frameLength, missingBefore, type SpooledRecord } from './spool-record.js';
 import { SpoolPartition, type Segment } from './spool-partition.js';
 
 /** `kept`: on disk; `full`: over the bound, nothing was kept; `failed`: the disk refused. */
@@ -105,7 +100,7 @@ export class Spool {
   }
 
   /** Resolves when the record is on disk. Records of a partition keep the order of the calls. */
-  async put(partition: number, record: DeliveryRecord): Promise<SpoolOutcome> {
+  async put(partition: number, record: FactRecord): Promise<SpoolOutcome> {
     const length = frameLength(record);
     if (length > this.options.maxBytes - this.#bytes) return 'full';
     this.#bytes += length;

@@ -39,6 +39,8 @@ export function refsOfFact({ tenant, provider }: Whose, sealed: SealedFact): Agg
       return sealed.fact.legRef === null
         ? []
         : [aliasRef({ tenant, provider }, sealed.fact.legRef)];
+    case 'act':
+      return [];
   }
 }
 
@@ -84,6 +86,8 @@ function decideFact(whose: Whose, sealed: SealedFact, states: BatchStates): read
     }
     case 'not_understood':
       return decideNotUnderstood(whose, sealed.fact, sealed.receivedAt, states);
+    case 'act':
+      return [];
   }
 }
 

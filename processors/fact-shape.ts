@@ -4,12 +4,13 @@
 
 import { z } from 'zod';
 import {
+  actNames,
   callStatuses,
   failureCauses,
   messageStatuses,
   recordAreas,
   type DeliveryContent,
-  type ProviderFact,
+  type SourceFact,
 } from '../schemas/facts.js';
 
 const text = z.string().nullable();
@@ -71,11 +72,19 @@ const fact = z.discriminatedUnion('kind', [
     personal,
   }),
   z.object({ kind: z.literal('not_understood'), ...base, legRef: text, reason: z.string() }),
+  z.object({
+    kind: z.literal('act'),
+    ...base,
+    act: z.enum(actNames),
+    about: z.string().min(1),
+    actor: z.string().min(1),
+    reason: z.string().min(1),
+  }),
 ]);
 
 const content = z.object({ facts: z.array(fact).min(1) });
 
 /** The facts of a delivery's content, or null when one of them has another shape. */
-export function factsOf(parsed: unknown): readonly ProviderFact[] | null {
+export function factsOf(parsed: unknown): readonly SourceFact[] | null {
   return content.safeParse(parsed).success ? (parsed as DeliveryContent).facts : null;
 }

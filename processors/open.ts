@@ -6,7 +6,7 @@ import type { SourceRecord } from '../log/owner.js';
 import { TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import { decodeContent } from '../schemas/delivery-content.js';
-import type { ProviderFact, RecordedFact } from '../schemas/facts.js';
+import type { RecordedFact, SourceFact } from '../schemas/facts.js';
 import { deliveryPlace } from '../schemas/sealed.js';
 import { factsOf } from './fact-shape.js';
 
@@ -15,7 +15,7 @@ export interface OpenedDelivery {
   readonly ok: true;
   readonly input: SourceRecord;
   readonly record: RecordedFact;
-  readonly facts: readonly ProviderFact[];
+  readonly facts: readonly SourceFact[];
 }
 
 /** An input that is parked; `error` holds no value of the content. */
@@ -78,7 +78,7 @@ async function openInput(codec: Codec, keyRing: KeyRing, input: SourceRecord): P
 async function openContent(
   keyRing: KeyRing,
   { tenant, dayKey, deliveryId, sealed }: RecordedFact,
-): Promise<readonly ProviderFact[]> {
+): Promise<readonly SourceFact[]> {
   const place = deliveryPlace(tenant, deliveryId);
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   const content = await keyRing.openDay(tenant, dayKey, place, bytes);
@@ -86,7 +86,7 @@ async function openContent(
 }
 
 /** The seal proves that ingest wrote it; an ingest of another version is what the check is for. */
-function factsIn(content: Buffer): readonly ProviderFact[] {
+function factsIn(content: Buffer): readonly SourceFact[] {
   const decoded = decodeContent(content);
   const facts = decoded === null ? null : factsOf(decoded);
   if (facts === null) {

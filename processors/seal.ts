@@ -5,12 +5,13 @@
 import { sealField, type KeyRing, type SubjectKey } from '../runtime/keys.js';
 import type { StoredCallFact, StoredMessageFact } from '../schemas/call-state.js';
 import type {
+  ActFact,
   CallFact,
   MessageFact,
   NotUnderstoodFact,
-  ProviderFact,
   ProviderName,
   RecordFact,
+  SourceFact,
 } from '../schemas/facts.js';
 import type { MessageId, RecordId, SubjectId, TenantId } from '../schemas/ids.js';
 import { maskNumber } from '../schemas/mask.js';
@@ -24,7 +25,7 @@ export interface ClearFacts {
   readonly tenant: TenantId;
   readonly provider: ProviderName;
   readonly receivedAt: number;
-  readonly facts: readonly ProviderFact[];
+  readonly facts: readonly SourceFact[];
 }
 
 /** A fact as decisions see it. */
@@ -36,7 +37,8 @@ export type SealedFact =
       readonly kind: 'not_understood';
       readonly fact: NotUnderstoodFact;
       readonly receivedAt: number;
-    };
+    }
+  | { readonly kind: 'act'; readonly fact: ActFact };
 
 /** Seals the facts of a batch of deliveries: one round trip to the key store for unknown subjects. */
 export async function sealFacts(
@@ -61,6 +63,8 @@ export async function sealFacts(
         }
         case 'not_understood':
           return { kind: 'not_understood', fact, receivedAt: delivery.receivedAt };
+        case 'act':
+          return { kind: 'act', fact };
       }
     });
   });
@@ -119,8 +123,8 @@ async function subjectsOf(keyRing: KeyRing, deliveries: readonly ClearFacts[]): 
 }
 
 /** Everything of a fact that a subject id is made from. */
-function namedBy(whose: Whose, fact: ProviderFact): readonly string[] {
-  if (fact.kind === 'not_understood') return [];
+function namedBy(whose: Whose, fact: SourceFact): readonly string[] {
+  if (fact.kind === 'not_understood' || fact.kind === 'act') return [];
   const hasPersonal = Object.keys(fact.personal).length > 0;
   if (fact.kind === 'record') return hasPersonal ? [recordSubject(whose, fact)] : [];
   const { provider } = whose;

@@ -1,10 +1,10 @@
-// What travels sealed in a record of `deliveries`: facts and the delivery they came from, as bytes. Written
-// by ingest, read by processors. Lists without names and the body as it came: every byte is sealed,
+// What travels sealed in a record of `deliveries`: facts and the delivery they came from, as bytes. Made by
+// log/fact-record, read by processors. Lists without names and the body as it came: every byte is sealed,
 // summed and stored once per delivery.
 //
 //   version u8 | length u32 (big-endian) | JSON of that length | body
 
-import type { CallSignal, DeliveryContent, KeptDelivery, ProviderFact } from './facts.js';
+import type { CallSignal, DeliveryContent, KeptDelivery, SourceFact } from './facts.js';
 
 const version = 1;
 const headBytes = 5;
@@ -68,7 +68,7 @@ function parseJson(text: string): unknown {
 
 type List = readonly unknown[];
 
-function factList(fact: ProviderFact): List {
+function factList(fact: SourceFact): List {
   const { factId, eventType, occurredAt, order } = fact;
   const base = [factId, eventType, occurredAt, order.phase, order.atUs, order.seq] as const;
   switch (fact.kind) {
@@ -92,6 +92,8 @@ function factList(fact: ProviderFact): List {
     }
     case 'not_understood':
       return ['n', ...base, fact.legRef, fact.reason];
+    case 'act':
+      return ['a', ...base, fact.act, fact.about, fact.actor, fact.reason];
   }
 }
 
@@ -134,6 +136,10 @@ function factOf(list: List): unknown {
     case 'n': {
       const [legRef, reason] = rest;
       return { kind: 'not_understood', ...base, legRef, reason };
+    }
+    case 'a': {
+      const [act, about, actor, reason] = rest;
+      return { kind: 'act', ...base, act, about, actor, reason };
     }
     default:
       return null;

@@ -1,7 +1,7 @@
 // What travels on `trunkline.deliveries`: facts as a provider's file maps them, before sealing.
 // The clear personal fields here exist only inside a day-key seal and inside a processor.
 
-import type { EndpointId, FactId, TenantId } from './ids.js';
+import type { EndpointId, EventId, FactId, TenantId } from './ids.js';
 
 export const callStatuses = [
   'initiated',
@@ -27,8 +27,14 @@ export const failureCauses = [
 ] as const;
 export type FailureCause = (typeof failureCauses)[number];
 
-/** Name of a provider, e.g. `twilio`; the closed set is that of `ingest/providers/registry`. */
+/**
+ * Name of a provider, e.g. `twilio`; the closed set is that of `ingest/providers/registry`, and `ownProvider`
+ * on facts that no provider sent.
+ */
 export type ProviderName = string;
+
+/** Stands where a fact of our own names no provider: an operator's act. No provider has this name. */
+export const ownProvider: ProviderName = 'trunkline';
 
 export type Direction = 'inbound' | 'outbound';
 
@@ -171,7 +177,29 @@ export interface NotUnderstoodFact extends FactBase {
   readonly reason: string;
 }
 
+export const actNames = ['retry', 'discard'] as const;
+/** What an operator may do with a parked fact: have it decided again, or let go of it. */
+export type ActName = (typeof actNames)[number];
+
+/**
+ * An operator's act on a parked fact. Nobody but us appends it (log/own-facts); its id follows from the
+ * request, so that the same request twice is one act.
+ */
+export interface ActFact extends FactBase {
+  readonly kind: 'act';
+  readonly act: ActName;
+  /** The parked fact it is about, by the id of the event that parked it. */
+  readonly about: EventId;
+  /** Who: the id of a credential or of a user; never a name or an address. */
+  readonly actor: string;
+  /** Why, in the operator's words; checked to hold no number and no address. */
+  readonly reason: string;
+}
+
 export type ProviderFact = CallFact | MessageFact | RecordFact | NotUnderstoodFact;
+
+/** Everything that may stand in `deliveries`: what providers send, and what only we say. */
+export type SourceFact = ProviderFact | ActFact;
 
 /** A body that was larger than a record may be: what is known of it instead. */
 export interface OmittedBody {
@@ -197,11 +225,11 @@ export interface KeptDelivery {
  * schemas/delivery-content.
  */
 export interface DeliveryContent {
-  readonly facts: readonly ProviderFact[];
+  readonly facts: readonly SourceFact[];
   readonly raw: KeptDelivery;
 }
 
-/** A record of `deliveries`: a clear header and sealed content. Made by `ingest/record.ts`. */
+/** A record of `deliveries`: a clear header and sealed content. Made by `log/fact-record.ts`. */
 export interface RecordedFact {
   readonly tenant: TenantId;
   readonly endpoint: EndpointId;

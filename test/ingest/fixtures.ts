@@ -4,7 +4,7 @@ import { formatHeader } from '../../log/record-header.js';
 import type { Logger } from '../../runtime/logger.js';
 import type { Endpoint } from '../../runtime/registry.js';
 import { endpointId, tenantId } from '../../schemas/ids.js';
-import type { DeliveryRecord } from '../../ingest/spool-record.js';
+import type { FactRecord } from '../../log/fact-record.js';
 
 export function endpoint(change: Partial<Endpoint> = {}): Endpoint {
   return {
@@ -21,7 +21,7 @@ export function endpoint(change: Partial<Endpoint> = {}): Endpoint {
 }
 
 /** A record with a recognisable value. */
-export const record = (value: string, key = 'acme'): DeliveryRecord => ({
+export const record = (value: string, key = 'acme'): FactRecord => ({
   key,
   header: formatHeader({ kind: 'fact' }),
   value: Buffer.from(value),

@@ -5,14 +5,15 @@ import { describe, expect, test } from 'vitest';
 
 import { decodeContent, encodeContent } from '../../schemas/delivery-content.js';
 import {
+  actNames,
   callStatuses,
   failureCauses,
   messageStatuses,
   recordAreas,
   type DeliveryContent,
-  type ProviderFact,
+  type SourceFact,
 } from '../../schemas/facts.js';
-import { factId } from '../../schemas/ids.js';
+import { eventId, factId } from '../../schemas/ids.js';
 
 const text = fc.string({ unit: 'binary' });
 const maybe = fc.option(text);
@@ -51,7 +52,7 @@ const signal = fc.oneof(
   fc.record({ type: fc.constant('hangup' as const), cause }),
   fc.record({ type: fc.constant('note' as const), name: text }),
 );
-const fact: fc.Arbitrary<ProviderFact> = fc.oneof(
+const fact: fc.Arbitrary<SourceFact> = fc.oneof(
   fc.record({
     kind: fc.constant('call' as const),
     ...base,
@@ -81,6 +82,13 @@ const fact: fc.Arbitrary<ProviderFact> = fc.oneof(
     about: fc.option(fc.record({ objectType: text, objectRef: text })),
   }),
   fc.record({ kind: fc.constant('not_understood' as const), ...base, legRef: maybe, reason: text }),
+  fc.record({
+    kind: fc.constant('act' as const),
+    ...base,
+    act: fc.constantFrom(...actNames),
+    about: text.map(eventId),
+    ...{ actor: text, reason: text },
+  }),
 );
 const content: fc.Arbitrary<DeliveryContent> = fc.record({
   facts: fc.array(fact, { minLength: 1, maxLength: 3 }),
