@@ -23,6 +23,8 @@ export interface AdmissionOptions {
   readonly inFlightBytes: number;
   /** True while the log takes deliveries, but fewer than come. */
   readonly isLogBehind: () => boolean;
+  /** How long the delivery has waited that waits longest for its turn, in ms. */
+  readonly waitedMs: () => number;
   readonly logger: Logger;
 }
 
@@ -32,6 +34,8 @@ const overheadBytes = 4096;
 const tickMs = 50;
 /** A loop that is later than this has more to do than it can. */
 const lateMs = 20;
+/** So has one whose deliveries wait longer than this for their turn; it is seldom late (turns.ts). */
+const longWaitMs = 100;
 /** With fewer arrivals in a tick something else holds the loop up, and refusing would not help. */
 const leastArrivals = 50;
 /** A tenant's part never falls below this many a tick: small senders are not what overload is made of. */
@@ -126,7 +130,8 @@ export class Admission {
     const arrived = this.#arrived();
     const answered = this.#answered;
     this.#answered = 0;
-    const isLate = elapsedMs - tickMs > lateMs && arrived >= leastArrivals;
+    const isSlow = elapsedMs - tickMs > lateMs || this.options.waitedMs() > longWaitMs;
+    const isLate = isSlow && arrived >= leastArrivals;
     const isPressed = isLate || this.options.isLogBehind();
     const wasLimited = this.#rate.isLimited;
     this.#rate.tick({ elapsedMs, arrived, answered, isPressed });

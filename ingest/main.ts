@@ -34,6 +34,7 @@ import { IngestMetrics } from './metrics.js';
 import { createPipeline } from './pipeline.js';
 import { findProvider } from './providers/registry.js';
 import { Spool } from './spool.js';
+import { Turns } from './turns.js';
 
 /** Settings of the station; each comes from one variable of runtime/config. */
 export interface IngestSettings {
@@ -127,17 +128,21 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   if (!registry.freshness().isFresh) await dayKeys.prefetch();
   const keeping = Promise.all([dayKeys.keep(signal), clockWatch.run(signal)]);
   const { limits, sharing } = await openLimits({ ...deps, logger }, signal);
+  const turns = new Turns();
   const door = new Admission({
     inFlightBytes: settings.inFlightBytes,
+    waitedMs: () => turns.oldestMs,
     isLogBehind: () => appends.isBehind,
     logger,
   });
   counts.watchAdmission(door);
+  counts.watchTurns(turns);
   const diagnosis = openDiagnosis({ ...deps, logger }, clockWatch);
   const handler = createPipeline({
     ...deps,
     limits,
     door,
+    turns,
     answers: new Answers({ metrics: counts, logger, diagnosis }),
     recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,

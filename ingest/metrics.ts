@@ -37,6 +37,12 @@ export interface AdmissionLevels {
   readonly perSecond: number;
 }
 
+/** What was read and is not worked on yet. */
+export interface TurnLevels {
+  readonly waiting: number;
+  readonly oldestMs: number;
+}
+
 const appendBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const sizeBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
@@ -95,6 +101,11 @@ export class IngestMetrics {
   /** Exports what is on its way to an answer, asked when scraped. */
   watchAdmission(levels: AdmissionLevels): void {
     exportAdmission(this.metrics, levels);
+  }
+
+  /** Exports what waits for its turn, asked when scraped. */
+  watchTurns(turns: TurnLevels): void {
+    exportTurns(this.metrics, turns);
   }
 
   /** A delivery was answered 2xx: it is in the log, or in the spool. */
@@ -222,21 +233,17 @@ function exportGauge(metrics: Metrics, what: string, help: string, value: () => 
 }
 
 function exportAdmission(metrics: Metrics, levels: AdmissionLevels): void {
-  exportLevel(metrics, 'in_flight', 'Deliveries on their way to an answer', () => levels.inFlight);
-  exportLevel(metrics, 'in_flight_bytes', 'What they hold of memory', () => levels.bytes);
+  exportGauge(metrics, 'in_flight', 'Deliveries on their way to an answer', () => levels.inFlight);
+  exportGauge(metrics, 'in_flight_bytes', 'What they hold of memory', () => levels.bytes);
   const help = 'Deliveries per second that are let in under overload; 0 without overload';
-  exportLevel(metrics, 'admitted_per_second', help, () =>
+  exportGauge(metrics, 'admitted_per_second', help, () =>
     Number.isFinite(levels.perSecond) ? levels.perSecond : 0,
   );
 }
 
-function exportLevel(metrics: Metrics, what: string, help: string, value: () => number): void {
-  new Gauge({
-    name: `trunkline_ingest_${what}`,
-    help,
-    registers: [metrics],
-    collect() {
-      this.set(value());
-    },
-  });
+function exportTurns(metrics: Metrics, turns: TurnLevels): void {
+  const waiting = 'Deliveries that were read and wait for their turn among the tenants';
+  exportGauge(metrics, 'turns_waiting', waiting, () => turns.waiting);
+  const oldest = 'How long the one of them waits that has waited longest';
+  exportGauge(metrics, 'turns_oldest_seconds', oldest, () => turns.oldestMs / 1000);
 }

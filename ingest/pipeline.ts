@@ -15,6 +15,7 @@ import type { Limits } from './limit.js';
 import { acknowledgement, mapDelivery } from './providers/registry.js';
 import { receiveDelivery } from './receive.js';
 import { recordDelivery, type RecorderOptions } from './record.js';
+import type { Turns } from './turns.js';
 import type { Refusal as SchemeRefusal } from './schemes/scheme.js';
 import { verifyDelivery } from './verify.js';
 
@@ -23,6 +24,7 @@ export interface PipelineParts {
   readonly registry: Registry;
   readonly limits: Limits;
   readonly door: Admission;
+  readonly turns: Pick<Turns, 'take'>;
   readonly answers: Answers;
   readonly recorder: RecorderOptions;
   readonly appends: Appends;
@@ -37,8 +39,8 @@ export interface PipelineParts {
  * the signature is right: a sender that cannot sign uses up nobody's rate (decision 0007).
  */
 export function createPipeline(parts: PipelineParts): HttpHandler {
-  const { registry, limits, door, answers, recorder, appends, clock, clockWatch, isStopping } =
-    parts;
+  const { registry, limits, door, turns, answers, recorder, appends, clock, clockWatch } = parts;
+  const { isStopping } = parts;
   return async (request) => {
     const known = identifyEndpoint(request, registry);
     const passage = { request, endpoint: known };
@@ -66,7 +68,8 @@ export function createPipeline(parts: PipelineParts): HttpHandler {
       return door.hold(share, size).then(() => answers.refused(passage, notAdmitted[share]));
     place = share;
     try {
-      // the bytes as they came
+      // its turn among the tenants, then the bytes as they came
+      await turns.take(endpoint.tenant);
       const received = receiveDelivery(request, endpoint.id, clock());
       if (!received.ok) return turnAway(notReceived[received.answer]);
       const { raw } = received;

@@ -32,6 +32,8 @@ export interface RedisConnection {
 
 /** The least that a timer can wait. */
 const holdMs = 1;
+/** With fewer answers on their way a write of its own costs less than what holding back delays. */
+const busyCommands = 16;
 
 const retryMs = { first: 50, most: 1_000 };
 const connectTimeoutMs = 2_000;
@@ -109,7 +111,7 @@ class IoredisConnection implements RedisConnection {
   }
 
   /**
-   * A write for each command would cost more than the command. When none is on its way the commands of a
+   * A write for each command would cost more than the command. When few are on their way the commands of a
    * turn leave at its end; otherwise the next write waits for the answers, at most `holdMs`.
    */
   #cork(stream: Redis['stream']): void {
@@ -117,7 +119,7 @@ class IoredisConnection implements RedisConnection {
     this.#uncork();
     this.#corked = stream;
     stream.cork();
-    if (this.#written === 0) setImmediate(this.#uncork);
+    if (this.#written < busyCommands) setImmediate(this.#uncork);
     else this.#timer = setTimeout(this.#uncork, holdMs);
   }
 

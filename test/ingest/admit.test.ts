@@ -13,7 +13,7 @@ afterEach(() => {
 
 function open(inFlightBytes = 1_000_000_000, isLogBehind = () => false) {
   const { logger, lines } = recordingLogger();
-  const admission = new Admission({ inFlightBytes, isLogBehind, logger });
+  const admission = new Admission({ inFlightBytes, isLogBehind, waitedMs: () => 0, logger });
   opened.push(admission);
   return { admission, lines };
 }

@@ -61,6 +61,7 @@ function openDoor(): Admission {
   const door = new Admission({
     inFlightBytes: 1_000_000_000,
     isLogBehind: () => false,
+    waitedMs: () => 0,
     logger: silentLogger,
   });
   doors.push(door);
@@ -82,6 +83,7 @@ function layers(endpoints: readonly Endpoint[], change: Partial<Rates> = {}) {
     registry: registryOf(endpoints),
     limits,
     door: openDoor(),
+    turns: { take: () => null },
     answers: new Answers({ metrics: new IngestMetrics(metrics), logger: silentLogger }),
     recorder: {
       keyRing: createKeyRing(Buffer.alloc(32, 7), createMemoryKeyStore()),
