@@ -58,7 +58,7 @@ export async function readPosition(
 
 const callColumns = `id, provider, status, entered_at, reason, source_fact, inferred, cause,
   provider_code, direction, from_party, to_party, started_at, ringing_at, answered_at, ended_at,
-  duration_sec, amd, recordings, fact_count, refused_count`;
+  duration_sec, amd, recordings, fact_count, refused_count, settled_at`;
 const messageColumns = `id, provider, direction, status, provider_status, provider_code, opt_out,
   from_party, to_party, body, media_count, created_at, updated_at, fact_count`;
 const recordColumns = `id, provider, area, object_type, object_ref, parent_ref, status, deleted,

@@ -56,6 +56,7 @@ const callRow = z.object({
   recordings: z.number(),
   fact_count: z.number(),
   refused_count: z.number(),
+  settled_at: time.nullable(),
 });
 const legRow = z.object({
   ...endColumns,
@@ -205,6 +206,7 @@ const callOf = (cells: z.output<typeof callRow>, legs: readonly LegView[]): Call
   legs,
   factCount: cells.fact_count,
   refusedCount: cells.refused_count,
+  settledAt: cells.settled_at,
   mergedInto: null,
 });
 

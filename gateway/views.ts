@@ -100,6 +100,7 @@ export function callItem(call: CallView, opened: Opened): CallItem {
     legs: call.legs.map((leg) => legItem(leg, opened)),
     factCount: call.factCount,
     refusedCount: call.refusedCount,
+    settledAt: timeOrNull(call.settledAt),
     mergedInto: call.mergedInto,
   };
 }

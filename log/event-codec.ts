@@ -6,6 +6,7 @@ import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-sc
 import type avsc from 'avsc';
 import { TrunklineError, toError } from '../runtime/errors.js';
 import type { CallSignal, RecordedFact } from '../schemas/facts.js';
+import type { TimerSignal } from '../schemas/call-state.js';
 import type { EventBody, EventEnvelope } from '../schemas/events.js';
 import { currentSchemas, localId, readHistory, typeOf, type SchemaName } from './schema-history.js';
 
@@ -368,7 +369,7 @@ function bodyOf({ call, message, record, notUnderstood, parked }: WireEvent): Ev
 }
 
 /** The schema has the fields of all signals; a signal keeps its own. */
-function signalOf(wire: CallSignal): CallSignal {
+function signalOf(wire: CallSignal | TimerSignal): CallSignal | TimerSignal {
   switch (wire.type) {
     case 'status':
       return { type: 'status', status: wire.status, cause: wire.cause, reason: wire.reason };
@@ -376,5 +377,7 @@ function signalOf(wire: CallSignal): CallSignal {
       return { type: 'hangup', cause: wire.cause };
     case 'note':
       return { type: 'note', name: wire.name };
+    case 'timer':
+      return { type: 'timer', name: wire.name, reason: wire.reason };
   }
 }

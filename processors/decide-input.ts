@@ -7,10 +7,11 @@ import type { StoredCallFact } from '../schemas/call-state.js';
 import type { CallEventBody, EventBody } from '../schemas/events.js';
 import type { NotUnderstoodFact, ProviderName } from '../schemas/facts.js';
 import type { TenantId } from '../schemas/ids.js';
-import { decideCall, type CallDecision } from './call/decide.js';
+import { decideCall, decideTimer, type CallDecision } from './call/decide.js';
 import { aliasKey, refsOf } from './call/identity.js';
 import { aliasStateOf, callStateOf, rememberFold, type CallState } from './call/state.js';
 import { noChange } from './call/timeline-change.js';
+import type { TimerRules } from './call/timers.js';
 import type { Decided } from './drafts.js';
 import { evolveBody, touchedBy } from './evolver.js';
 import { decideMessage } from './message/decide.js';
@@ -24,6 +25,8 @@ import type { BatchStates } from './state.js';
 export interface Whose {
   readonly tenant: TenantId;
   readonly provider: ProviderName;
+  /** How long timers run; the defaults where nothing is said. */
+  readonly rules?: TimerRules;
 }
 
 /** The aggregates a fact's decision begins with; the calls behind aliases come with their rows. */
@@ -35,6 +38,8 @@ export function refsOfFact({ tenant, provider }: Whose, sealed: SealedFact): Agg
       return [{ tenant, kind: 'message', key: sealed.messageId }];
     case 'record':
       return [{ tenant, kind: 'record', key: sealed.recordId }];
+    case 'timer':
+      return [{ tenant, kind: 'call', key: sealed.fact.callId }];
     case 'not_understood':
       return sealed.fact.legRef === null
         ? []
@@ -88,6 +93,8 @@ function decideFact(whose: Whose, sealed: SealedFact, states: BatchStates): read
       return decideNotUnderstood(whose, sealed.fact, sealed.receivedAt, states);
     case 'act':
       return [];
+    case 'timer':
+      return applyTimer(whose, sealed, states);
   }
 }
 
@@ -98,10 +105,28 @@ function applyCall(whose: Whose, fact: StoredCallFact, states: BatchStates): Cal
     if (state !== null) found.set(state.callId, state);
   }
   const decision = decideCall({ ...whose, found: [...found.values()] }, fact);
+  return evolveCalls(whose, decision, states);
+}
+
+function evolveCalls(whose: Whose, decision: CallDecision, states: BatchStates): CallDecision {
   evolveAll(whose.tenant, decision.bodies, states);
   const after = states.get({ tenant: whose.tenant, kind: 'call', key: decision.callId });
   if (after !== null) rememberFold(callStateOf(after), decision.folded);
   return decision;
+}
+
+/** Nothing for a call that is not known, or that went to another one. */
+function applyTimer(
+  whose: Whose,
+  ranOut: Extract<SealedFact, { kind: 'timer' }>,
+  states: BatchStates,
+): readonly EventBody[] {
+  const { tenant } = whose;
+  const known = states.get({ tenant, kind: 'call', key: ranOut.fact.callId });
+  if (known === null) return [];
+  const state = callStateOf(known);
+  const decision = decideTimer({ ...whose, provider: state.provider }, state, ranOut);
+  return decision === null ? [] : evolveCalls(whose, decision, states).bodies;
 }
 
 function callBehind(whose: Whose, reference: string, states: BatchStates): CallState | null {

@@ -12,6 +12,7 @@ import {
   type DeliveryContent,
   type SourceFact,
 } from '../schemas/facts.js';
+import { timerNames } from '../schemas/timers.js';
 
 const text = z.string().nullable();
 const base = {
@@ -79,6 +80,16 @@ const fact = z.discriminatedUnion('kind', [
     about: z.string().min(1),
     actor: z.string().min(1),
     reason: z.string().min(1),
+  }),
+  z.object({
+    kind: z.literal('timer'),
+    ...base,
+    callId: z.string().min(1),
+    name: z.enum(timerNames),
+    timerId: z.string().min(1),
+    since: z.int(),
+    status: z.enum(callStatuses),
+    reason: text,
   }),
 ]);
 

@@ -18,7 +18,7 @@ const eventTypes: readonly EventType[] = [
   'delivery.not_understood',
   'fact.parked',
 ];
-const factKinds = ['call', 'message', 'record', 'not_understood', 'act'] as const;
+const factKinds = ['call', 'message', 'record', 'not_understood', 'act', 'timer'] as const;
 const lanes = ['realtime', 'bulk'] as const;
 const lookupBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1];
 

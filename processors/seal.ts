@@ -12,6 +12,7 @@ import type {
   ProviderName,
   RecordFact,
   SourceFact,
+  TimerFact,
 } from '../schemas/facts.js';
 import type { MessageId, RecordId, SubjectId, TenantId } from '../schemas/ids.js';
 import { maskNumber } from '../schemas/mask.js';
@@ -38,7 +39,8 @@ export type SealedFact =
       readonly fact: NotUnderstoodFact;
       readonly receivedAt: number;
     }
-  | { readonly kind: 'act'; readonly fact: ActFact };
+  | { readonly kind: 'act'; readonly fact: ActFact }
+  | { readonly kind: 'timer'; readonly fact: TimerFact; readonly receivedAt: number };
 
 /** Seals the facts of a batch of deliveries: one round trip to the key store for unknown subjects. */
 export async function sealFacts(
@@ -65,6 +67,8 @@ export async function sealFacts(
           return { kind: 'not_understood', fact, receivedAt: delivery.receivedAt };
         case 'act':
           return { kind: 'act', fact };
+        case 'timer':
+          return { kind: 'timer', fact, receivedAt: delivery.receivedAt };
       }
     });
   });
@@ -124,7 +128,7 @@ async function subjectsOf(keyRing: KeyRing, deliveries: readonly ClearFacts[]): 
 
 /** Everything of a fact that a subject id is made from. */
 function namedBy(whose: Whose, fact: SourceFact): readonly string[] {
-  if (fact.kind === 'not_understood' || fact.kind === 'act') return [];
+  if (fact.kind === 'not_understood' || fact.kind === 'act' || fact.kind === 'timer') return [];
   const hasPersonal = Object.keys(fact.personal).length > 0;
   if (fact.kind === 'record') return hasPersonal ? [recordSubject(whose, fact)] : [];
   const { provider } = whose;

@@ -36,6 +36,7 @@ const table: Table = {
     recordings: 'integer',
     fact_count: 'integer',
     refused_count: 'integer',
+    settled_at: 'bigint',
     seq: 'bigint',
   },
   mode: 'replace',
@@ -99,5 +100,6 @@ const rowOf = ({ tenant, seq }: EventEnvelope, call: CallView): Row => [
   call.recordings,
   call.factCount,
   call.refusedCount,
+  call.settledAt,
   seq,
 ];

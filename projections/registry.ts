@@ -9,6 +9,7 @@ import { messages } from './messages.js';
 import type { Projection } from './projection.js';
 import { records } from './records.js';
 import { stats } from './stats.js';
+import { timers } from './timers.js';
 import { unattributed } from './unattributed.js';
 
 /** All read models; `aggregate_state` folds with the evolver the decisions use. */
@@ -20,5 +21,6 @@ export const createProjections = (evolver: Evolver): readonly Projection[] => [
   messages,
   records,
   stats,
+  timers,
   unattributed,
 ];

@@ -119,6 +119,9 @@ function counterOf(body: EventBody): Counter | null {
     case 'call.leg_linked':
     case 'call.merged':
     case 'call.noted':
+    case 'call.overdue':
+    case 'call.settled':
+    case 'call.timer_moved':
       return null;
   }
 }

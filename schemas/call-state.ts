@@ -3,6 +3,7 @@
 
 import type {
   CallFact,
+  CallSignal,
   CallStatus,
   Direction,
   FailureCause,
@@ -11,11 +12,23 @@ import type {
   OrderKey,
   ProviderName,
 } from './facts.js';
+import type { TimerName } from './timers.js';
 import type { CallId, FactId, LegId, MessageId } from './ids.js';
 import type { Party, Sealed } from './sealed.js';
 
+/** A timer of the call ran out. It is no word of the provider: it moves the call only where none has ended it. */
+export interface TimerSignal {
+  readonly type: 'timer';
+  readonly name: TimerName;
+  readonly reason: string | null;
+}
+
 /** A call fact as it is kept in events and in the call's state: nothing personal in the clear. */
-export interface StoredCallFact extends Omit<CallFact, 'kind' | 'from' | 'to' | 'personal'> {
+export interface StoredCallFact extends Omit<
+  CallFact,
+  'kind' | 'from' | 'to' | 'personal' | 'signal'
+> {
+  readonly signal: CallSignal | TimerSignal;
   readonly receivedAt: number;
   readonly from: Party | null;
   readonly to: Party | null;
@@ -65,6 +78,8 @@ export interface CallView {
   readonly legs: readonly LegView[];
   readonly factCount: number;
   readonly refusedCount: number;
+  /** When late data (duration, price, recording) was in or no longer waited for; null until then. */
+  readonly settledAt: number | null;
   /** Set when this call turned out to be a leg of another one. */
   readonly mergedInto: CallId | null;
 }

@@ -94,6 +94,10 @@ function factList(fact: SourceFact): List {
       return ['n', ...base, fact.legRef, fact.reason];
     case 'act':
       return ['a', ...base, fact.act, fact.about, fact.actor, fact.reason];
+    case 'timer': {
+      const { callId, name, timerId, since, status, reason } = fact;
+      return ['t', ...base, callId, name, timerId, since, status, reason];
+    }
   }
 }
 
@@ -140,6 +144,10 @@ function factOf(list: List): unknown {
     case 'a': {
       const [act, about, actor, reason] = rest;
       return { kind: 'act', ...base, act, about, actor, reason };
+    }
+    case 't': {
+      const [callId, name, timerId, since, status, reason] = rest;
+      return { kind: 'timer', ...base, callId, name, timerId, since, status, reason };
     }
     default:
       return null;

@@ -22,6 +22,7 @@ import type {
   TenantId,
 } from './ids.js';
 import type { RecordView, StoredRecordFact } from './record-state.js';
+import type { ArmedTimer } from './timers.js';
 
 export const callEventTypes = [
   'call.discovered',
@@ -37,6 +38,9 @@ export const callEventTypes = [
   'call.merged',
   'call.noted',
   'call.inferred',
+  'call.overdue',
+  'call.settled',
+  'call.timer_moved',
   'call.fact_refused',
   'call.duplicate_seen',
 ] as const;
@@ -79,6 +83,8 @@ export interface CallEventBody {
   readonly aliases: readonly string[];
   /** The call these facts were taken over from (`call.merged`). */
   readonly mergedFrom: CallId | null;
+  /** The timer that is armed after this event; null: none, or an event from before there were timers. */
+  readonly timer: ArmedTimer | null;
   readonly reason: string | null;
 }
 

@@ -1,7 +1,8 @@
 // What travels on `trunkline.deliveries`: facts as a provider's file maps them, before sealing.
 // The clear personal fields here exist only inside a day-key seal and inside a processor.
 
-import type { EndpointId, EventId, FactId, TenantId } from './ids.js';
+import type { CallId, EndpointId, EventId, FactId, TenantId } from './ids.js';
+import type { TimerName } from './timers.js';
 
 export const callStatuses = [
   'initiated',
@@ -198,8 +199,21 @@ export interface ActFact extends FactBase {
 
 export type ProviderFact = CallFact | MessageFact | RecordFact | NotUnderstoodFact;
 
+/** A timer of a call that is due, or that need not run out: the scheduler says it, nobody else. */
+export interface TimerFact extends FactBase {
+  readonly kind: 'timer';
+  readonly callId: CallId;
+  readonly name: TimerName;
+  /** Which arming: it counts only while the call says that this very timer is armed. */
+  readonly timerId: string;
+  readonly since: number;
+  readonly status: CallStatus;
+  /** Why the end of the call is inferred; null where the name says it all. */
+  readonly reason: string | null;
+}
+
 /** Everything that may stand in `deliveries`: what providers send, and what only we say. */
-export type SourceFact = ProviderFact | ActFact;
+export type SourceFact = ProviderFact | ActFact | TimerFact;
 
 /** A body that was larger than a record may be: what is known of it instead. */
 export interface OmittedBody {

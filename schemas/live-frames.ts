@@ -54,6 +54,8 @@ export interface CallItem {
   readonly legs: readonly LegItem[];
   readonly factCount: number;
   readonly refusedCount: number;
+  /** When late data was in or no longer waited for. */
+  readonly settledAt: string | null;
   readonly mergedInto: string | null;
 }
 

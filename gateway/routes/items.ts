@@ -60,6 +60,7 @@ export const callSchema = z.object({
   legs: z.array(leg),
   factCount: z.number().int(),
   refusedCount: z.number().int(),
+  settledAt: instant.nullable(),
   mergedInto: text,
   ...ends,
 });

@@ -3,17 +3,19 @@
 
 import type { StoredCallFact, CallView, TimelineChange } from '../../schemas/call-state.js';
 import type { CallEventBody, CallEventType } from '../../schemas/events.js';
-import type { CallStatus, ProviderName } from '../../schemas/facts.js';
+import type { CallStatus, ProviderName, TimerFact } from '../../schemas/facts.js';
 import type { CallId, TenantId } from '../../schemas/ids.js';
+import type { ArmedTimer, TimerName } from '../../schemas/timers.js';
 import { tooManyFacts } from './evolve.js';
 import { foldCall, type FoldedCall } from './fold.js';
 import { callIdOf, refsOf, rootOf } from './identity.js';
 import { isEarlierCopy } from './order.js';
 import { factsOf, foldedOf, type CallState } from './state.js';
 import { changeBetween, noChange } from './timeline-change.js';
+import { armedTimer, defaultTimerRules, ranOutOf, type TimerRules } from './timers.js';
 
-/** Version of these rules, as events carry it. */
-export const callRuleVersion = 1;
+/** Version of these rules, as events carry it. 2: with timers. */
+export const callRuleVersion = 2;
 
 /** Facts one call may hold; a call of a day with an event every minute stays below. */
 export const maxFactsPerCall = 2000;
@@ -23,6 +25,8 @@ export interface CallContext {
   readonly provider: ProviderName;
   /** The calls to which the fact's references lead, each once. */
   readonly found: readonly CallState[];
+  /** How long is waited; the defaults where nothing is said. */
+  readonly rules?: TimerRules;
 }
 
 export interface CallDecision {
@@ -44,6 +48,41 @@ export function decideCall(context: CallContext, fact: StoredCallFact): CallDeci
   return addFact(context, fact);
 }
 
+/**
+ * What a timer that ran out means for its call. It counts while the call says that this very timer is armed; a
+ * repeat is a duplicate, and of one that was armed anew meanwhile the event says which it is now, so that
+ * whoever keeps the row sets it right. Null for a call that went to another one: that one has its own.
+ */
+export function decideTimer(
+  context: Omit<CallContext, 'found'>,
+  state: CallState,
+  { fact, receivedAt }: { readonly fact: TimerFact; readonly receivedAt: number },
+): CallDecision | null {
+  if (state.facts.length === 0) return null;
+  const whole = { ...context, found: [state] };
+  const folded = foldedOf(context.tenant, state);
+  const own = folded.view.legs.find(({ primary }) => primary) ?? null;
+  const legRef = own?.legRef ?? rootOf(factsOf(state));
+  const ranOut = ranOutOf(fact, receivedAt, legRef);
+  const known = factsOf(state).find(({ factId }) => factId === fact.factId);
+  if (known !== undefined) return seenAgain(whole, state, { known, copy: ranOut });
+  const armed = timerOf(whole, factsOf(state), folded.view);
+  if (armed?.timerId === fact.timerId) return addFact(whole, ranOut);
+  const { callId } = state;
+  const body = makeBody('call.timer_moved', folded.view, {
+    callId,
+    timer: armed,
+    reason: fact.name,
+  });
+  return { callId, bodies: [body], folded };
+}
+
+const timerOf = (
+  { tenant, rules = defaultTimerRules }: Omit<CallContext, 'found'>,
+  facts: readonly StoredCallFact[],
+  view: CallView,
+): ArmedTimer | null => armedTimer({ tenant, rules }, facts, view);
+
 interface Copies {
   readonly known: StoredCallFact;
   readonly copy: StoredCallFact;
@@ -55,7 +94,8 @@ function seenAgain(context: CallContext, state: CallState, copies: Copies): Call
   const before = foldedOf(context.tenant, state);
   const base = { callId: state.callId, reason: null };
   if (!isEarlierCopy(copy, known)) {
-    const body = makeBody('call.duplicate_seen', before.view, base);
+    const timer = timerOf(context, factsOf(state), before.view);
+    const body = makeBody('call.duplicate_seen', before.view, { ...base, timer });
     return { callId: state.callId, bodies: [body], folded: before };
   }
   const facts = factsOf(state).map((fact) => (fact === known ? copy : fact));
@@ -63,6 +103,7 @@ function seenAgain(context: CallContext, state: CallState, copies: Copies): Call
   const body = makeBody('call.duplicate_seen', folded.view, {
     ...base,
     fact: copy,
+    timer: timerOf(context, facts, folded.view),
     timeline: changeBetween(before.timeline, folded.timeline),
   });
   return { callId: state.callId, bodies: [body], folded };
@@ -72,7 +113,8 @@ function refuseMore(context: CallContext, state: CallState): CallDecision {
   const { view, timeline } = foldedOf(context.tenant, state);
   const after = { ...view, refusedCount: view.refusedCount + 1 };
   const { callId } = state;
-  const body = makeBody('call.fact_refused', after, { callId, reason: tooManyFacts });
+  const timer = timerOf(context, factsOf(state), after);
+  const body = makeBody('call.fact_refused', after, { callId, timer, reason: tooManyFacts });
   return { callId, bodies: [body], folded: { view: after, timeline } };
 }
 
@@ -86,8 +128,9 @@ function addFact(context: CallContext, fact: StoredCallFact): CallDecision {
   const overflow = found.reduce((sum, state) => sum + state.overflow, 0);
   const folded = fold(context, callId, facts, overflow);
   const before = winner === null ? null : foldedOf(tenant, winner);
+  const timer = timerOf(context, facts, folded.view);
   const body = (type: CallEventType, more: Partial<CallEventBody> = {}): CallEventBody =>
-    makeBody(type, folded.view, { callId, ...more });
+    makeBody(type, folded.view, { callId, timer, ...more });
   const timeline = changeBetween(before?.timeline ?? [], folded.timeline);
   const carrier = carrierOf(fact, before, folded);
 
@@ -124,6 +167,7 @@ function makeBody(
     timeline: noChange,
     aliases: [],
     mergedFrom: null,
+    timer: null,
     reason: null,
     ...more,
   };
@@ -191,9 +235,17 @@ function carrierOf(fact: StoredCallFact, before: FoldedCall | null, after: Folde
   }
   const hasMoved = view.sourceFact !== null && view.status !== before?.view.status;
   if (hasMoved) return { type: typeOf(view.status, before?.view.status), reason: view.reason };
-  if (fact.signal.type === 'note') return { type: 'call.noted', reason: fact.signal.name };
+  const { signal } = fact;
+  if (signal.type === 'timer') return timerCarrier(signal.name, view.status);
+  if (signal.type === 'note') return { type: 'call.noted', reason: signal.name };
   return { type: 'call.noted', reason: line?.late === true ? 'late' : (line?.reason ?? null) };
 }
+
+/** An inference that ends the call is the event of that end; these move nothing. */
+const timerCarrier = (name: TimerName, status: CallStatus): Carrier =>
+  name === 'settle'
+    ? { type: 'call.settled', reason: null }
+    : { type: name === 'watchdog' ? 'call.overdue' : 'call.noted', reason: status };
 
 function typeOf(status: CallStatus, before: CallStatus | undefined): CallEventType {
   switch (status) {

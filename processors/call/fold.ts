@@ -8,6 +8,7 @@ import { legIdOf } from './identity.js';
 import { isOfSession, legsOf, primaryOf, type Leg } from './legs.js';
 import { compareInLeg } from './order.js';
 import { Timeline, type Implied, type Placed } from './timeline.js';
+import { inferenceOf, partsOf, settledAt, type RanOut } from './timers.js';
 import { startOf, statusBefore, isTerminal } from './transitions.js';
 import { follow, infer, startWalk, type Step, type Walk } from './walk.js';
 
@@ -40,13 +41,14 @@ interface Child {
 
 /** Folds a non-empty set. Linear but for one sort. */
 export function foldCall(set: FactSet): FoldedCall {
-  const legs = legsOf(set.facts);
+  const { told, ranOut } = partsOf(set.facts);
+  const legs = legsOf(told);
   const primary = primaryOf(legs, set.rootRef);
   const children = new Map<string, Child>();
   for (const leg of legs) if (leg !== primary) children.set(leg.legRef, foldChild(leg));
   const walk = startWalk(primary?.direction ?? null);
   const lines = new Timeline(primary?.legRef ?? null);
-  const line = inCallOrder(set.facts, primary);
+  const line = inCallOrder(told, primary);
   const transfersByLeg = transferringByLeg.has(set.provider);
   const dialled: Dialled = { transfersByLeg, count: 0, transfer: null, opened: new Set() };
   for (const { fact, order } of line) {
@@ -57,6 +59,7 @@ export function foldCall(set: FactSet): FoldedCall {
       lines.inferred(fact, order, inferFromChild(walk, child, fact, dialled));
     }
   }
+  endByInference(set.rootRef, { walk, primary, lines, ranOut });
   lines.markLate(line);
   const legViews = legs.map((leg) => {
     const isPrimary = leg === primary;
@@ -64,6 +67,29 @@ export function foldCall(set: FactSet): FoldedCall {
     return legView(set, leg, own, isPrimary);
   });
   return { view: viewOf(set, walk, primary, { legViews, line, lines }), timeline: lines.sorted() };
+}
+
+interface Ending {
+  readonly walk: Walk;
+  readonly primary: Leg | null;
+  readonly lines: Timeline;
+  readonly ranOut: readonly RanOut[];
+}
+
+/** What no fact has ended an inference ends: completed when it was answered, else failed. */
+function endByInference(rootRef: string, { walk, primary, lines, ranOut }: Ending): void {
+  if (ranOut.length === 0) return;
+  const inference = inferenceOf(ranOut, primary?.legRef ?? rootRef);
+  const isEnded = walk.status !== null && isTerminal(walk.status);
+  for (const fact of ranOut) {
+    const isIdle = fact.signal.name === 'inference' && (isEnded || fact !== inference);
+    lines.timer(fact, isIdle);
+  }
+  if (inference === null || isEnded) return;
+  const reason = inference.signal.reason ?? 'no_terminal_fact';
+  const target = walk.answeredAt === null ? 'failed' : 'completed';
+  const steps = infer(walk, target, inference, reason);
+  lines.inferred(inference, inference.order, [{ steps, reason }]);
 }
 
 function foldChild(leg: Leg): Child {
@@ -153,7 +179,7 @@ function viewOf(set: FactSet, walk: Walk, primary: Leg | null, folded: Folded): 
   const [firstLeg] = legViews;
   const startedAt = legViews.reduce((first, leg) => Math.min(first, leg.startedAt), Infinity);
   const { amd, recordings } = attributes(line);
-  return {
+  const view = {
     callId: set.callId,
     provider: set.provider,
     status: walk.status ?? statusBefore(startOf(walk.direction)),
@@ -174,10 +200,11 @@ function viewOf(set: FactSet, walk: Walk, primary: Leg | null, folded: Folded): 
     amd,
     recordings,
     legs: legViews,
-    factCount: set.facts.length,
+    factCount: line.length,
     refusedCount: lines.refused + set.overflow,
     mergedInto: null,
   };
+  return { ...view, settledAt: settledAt(set.facts, view) };
 }
 
 function legView(set: FactSet, leg: Leg, walk: Walk, isPrimary: boolean): LegView {
@@ -202,7 +229,8 @@ function legView(set: FactSet, leg: Leg, walk: Walk, isPrimary: boolean): LegVie
 /** In seconds: the provider's, or where it reports none (Telnyx) from answer to end. */
 function durationOf(leg: Leg | null, walk: Walk): number | null {
   if (leg !== null && leg.durationSec !== null) return leg.durationSec;
-  if (walk.status !== 'completed' || !walk.answerReported) return null;
+  // When a call whose end is inferred did end is not known.
+  if (walk.status !== 'completed' || walk.inferred || !walk.answerReported) return null;
   if (walk.answeredAt === null || walk.endedAt === null) return null;
   return Math.max(0, Math.round((walk.endedAt - walk.answeredAt) / 1000));
 }

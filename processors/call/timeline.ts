@@ -29,6 +29,26 @@ const slot = (order: OrderKey, shift: number): OrderKey => ({
   seq: order.seq * slots + middle + shift,
 });
 
+/** The line of a fact before it is known what it did. */
+const entryOf = (fact: StoredCallFact, order: OrderKey): TimelineEntry => ({
+  entryId: fact.factId,
+  type: fact.eventType,
+  legRef: fact.legRef,
+  status: null,
+  order: slot(order, 0),
+  occurredAt: fact.occurredAt,
+  receivedAt: fact.receivedAt,
+  inferred: false,
+  late: false,
+  refused: null,
+  reason: null,
+  providerCode: fact.providerCode,
+  details: fact.details,
+});
+
+const timerReason = ({ signal }: StoredCallFact): string | null =>
+  signal.type === 'timer' ? signal.reason : null;
+
 /** Collects the lines of one fold. */
 export class Timeline {
   readonly #entries: TimelineEntry[] = [];
@@ -50,6 +70,12 @@ export class Timeline {
   /** A fact of another leg: what was skipped there is not a step of the call. */
   foreign(fact: StoredCallFact, order: OrderKey, step: Step | undefined): void {
     this.#fact(fact, order, step);
+  }
+
+  /** A timer of the call that ran out, in our own order of time: it is early or late for nobody. */
+  timer(fact: StoredCallFact, isSuperseded: boolean): void {
+    const reason = isSuperseded ? 'superseded' : timerReason(fact);
+    this.#add({ ...entryOf(fact, fact.order), reason });
   }
 
   /** What another leg's fact implies stands after it. */
@@ -86,19 +112,10 @@ export class Timeline {
     if (refused !== null) this.refused += 1;
     this.#factEntries.set(fact.factId, this.#entries.length);
     this.#add({
-      entryId: fact.factId,
-      type: fact.eventType,
-      legRef: fact.legRef,
+      ...entryOf(fact, order),
       status: step?.target ?? null,
-      order: slot(order, 0),
-      occurredAt: fact.occurredAt,
-      receivedAt: fact.receivedAt,
-      inferred: false,
-      late: false,
       refused,
       reason: signal.type === 'status' ? signal.reason : null,
-      providerCode: fact.providerCode,
-      details: fact.details,
     });
   }
 

@@ -88,6 +88,7 @@ export function infer(
 function targetOf(walk: Walk, { signal }: StoredCallFact): CallStatus | null {
   switch (signal.type) {
     case 'note':
+    case 'timer':
       return null;
     case 'status':
       return signal.status;
@@ -95,6 +96,18 @@ function targetOf(walk: Walk, { signal }: StoredCallFact): CallStatus | null {
       // A hangup says that it ended, not how: it never contradicts an end that is known.
       if (walk.status !== null && isTerminal(walk.status)) return walk.status;
       return walk.answeredAt === null ? 'failed' : 'completed';
+  }
+}
+
+function causeOf(signal: StoredCallFact['signal']): FailureCause | null {
+  switch (signal.type) {
+    case 'note':
+      return null;
+    case 'timer':
+      return 'inferred';
+    case 'status':
+    case 'hangup':
+      return signal.cause;
   }
 }
 
@@ -116,7 +129,7 @@ function enter(
   walk.providerCode = isReported ? fact.providerCode : null;
   walk.cause = null;
   if (status === 'failed') {
-    walk.cause = (signal.type === 'note' ? null : signal.cause) ?? 'provider';
+    walk.cause = causeOf(signal) ?? 'provider';
   }
   if (status === 'ringing') walk.ringingAt ??= at;
   if (status === 'answered') {

@@ -28,7 +28,7 @@ const orderKey = record('OrderKey', [
   field('seq', 'long'),
 ]);
 
-// One record for the three signals, so that a reader of any language needs no union of records.
+// One record for all signals, so that a reader of any language needs no union of records.
 const signal = record('CallSignal', [
   field('type', 'string'),
   maybe('status', 'string'),
@@ -99,6 +99,7 @@ const callView = record('CallView', [
   field('factCount', 'int'),
   field('refusedCount', 'int'),
   maybe('mergedInto', 'string'),
+  maybe('settledAt', 'long'),
 ]);
 
 const timelineEntry = record('TimelineEntry', [
@@ -122,6 +123,13 @@ const timelineChange = record('TimelineChange', [
   field('remove', list('string')),
 ]);
 
+const armedTimer = record('ArmedTimer', [
+  field('name', 'string'),
+  field('timerId', 'string'),
+  field('since', 'long'),
+  field('dueAt', 'long'),
+]);
+
 const callEvent = record('CallEvent', [
   field('type', 'string'),
   field('callId', 'string'),
@@ -131,6 +139,7 @@ const callEvent = record('CallEvent', [
   field('aliases', list('string')),
   maybe('mergedFrom', 'string'),
   maybe('reason', 'string'),
+  maybe('timer', armedTimer),
 ]);
 
 const storedMessageFact = record('StoredMessageFact', [

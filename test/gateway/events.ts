@@ -31,7 +31,7 @@ export function callEvent(made: Made): EventEnvelope {
     ...{ reason: null, sourceFact: factId('f'), inferred: false, cause: null, providerCode: null },
     ...{ direction: made.direction ?? 'inbound', from: null, to: null, startedAt: 0 },
     ...{ ringingAt: null, answeredAt: null, endedAt: null, durationSec: null, amd: null },
-    ...{ recordings: 0, legs: [], factCount: made.seq, refusedCount: 0 },
+    ...{ recordings: 0, legs: [], factCount: made.seq, refusedCount: 0, settledAt: null },
     mergedInto: made.mergedInto === undefined ? null : callId(made.mergedInto),
   };
   const type = made.mergedFrom === undefined ? 'call.noted' : 'call.merged';
@@ -45,6 +45,7 @@ export function callEvent(made: Made): EventEnvelope {
       ...{ kind: 'call', type, callId: callId(made.call), fact: null, after, aliases: [] },
       timeline: { upsert: [], remove: [] },
       mergedFrom: made.mergedFrom === undefined ? null : callId(made.mergedFrom),
+      timer: null,
       reason: null,
     },
   };

@@ -9,6 +9,7 @@ import {
   recordAreas,
   type RecordedFact,
 } from '../../schemas/facts.js';
+import { timerNames } from '../../schemas/timers.js';
 
 const text = fc.string({ maxLength: 24, unit: 'grapheme' });
 const time = fc.integer({ min: 0, max: 4_102_444_800_000 });
@@ -35,6 +36,11 @@ const signal = fc.oneof(
   fc.record({ type: fc.constant('status'), status, cause: maybe(cause), reason: maybe(text) }),
   fc.record({ type: fc.constant('hangup'), cause }),
   fc.record({ type: fc.constant('note'), name: text }),
+  fc.record({
+    type: fc.constant('timer'),
+    name: fc.constantFrom(...timerNames),
+    reason: maybe(text),
+  }),
 );
 
 const factBase = {
@@ -105,6 +111,7 @@ const callView = fc.record({
   legs: fc.array(leg, { maxLength: 2 }),
   factCount: whole,
   refusedCount: whole,
+  settledAt: maybe(time),
   mergedInto: maybe(text),
 });
 
@@ -138,6 +145,9 @@ const callBody = fc.record({
   timeline,
   aliases: fc.array(text, { maxLength: 2 }),
   mergedFrom: maybe(text),
+  timer: maybe(
+    fc.record({ name: fc.constantFrom(...timerNames), timerId: text, since: time, dueAt: time }),
+  ),
   reason: maybe(text),
 });
 

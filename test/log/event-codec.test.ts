@@ -16,6 +16,14 @@ import { anyEvent, anyFact } from './arbitraries.js';
 const codec = createLocalCodec();
 const [sample] = fc.sample(anyEvent, { numRuns: 1, seed: 7 });
 
+/** As it was written before calls had timers. */
+function beforeTimers(value: EventEnvelope): EventEnvelope {
+  const { body } = value;
+  if (body.kind !== 'call') return value;
+  const after = { ...body.after, settledAt: null };
+  return { ...value, body: { ...body, after, timer: null } };
+}
+
 function event(): EventEnvelope {
   if (sample === undefined) throw new Error('no sample');
   return sample;
@@ -103,7 +111,7 @@ describe('released schemas', () => {
     const versions = history.filter(({ name }) => name === 'event-envelope');
     expect(versions.length).toBeGreaterThan(1);
     const now = typeOf(currentSchemas['event-envelope']);
-    const kindsOfThen = anyEvent.filter(({ body }) => body.kind !== 'record');
+    const kindsOfThen = anyEvent.filter(({ body }) => body.kind !== 'record').map(beforeTimers);
     for (const { number, schema } of versions) {
       const then = typeOf(schema);
       fc.assert(

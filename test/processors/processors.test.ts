@@ -59,7 +59,7 @@ test('deliveries become the same events as the pure decisions make', async () =>
   expect(new Set(events.map(({ eventId }) => eventId)).size).toBe(events.length);
   expect(events.at(-1)).toMatchObject({
     provider: 'twilio',
-    ruleVersions: { call: 1 },
+    ruleVersions: { call: 2 },
     body: { after: { status: 'completed', durationSec: 91 } },
   });
 });

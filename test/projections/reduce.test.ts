@@ -26,7 +26,7 @@ const view = (id: string, more: Partial<CallView> = {}): CallView => ({
   ...{ sourceFact: null, inferred: false, cause: null, providerCode: null, direction: null },
   ...{ from: null, to: null, startedAt: 1, ringingAt: null, answeredAt: 5, endedAt: null },
   ...{ durationSec: null, amd: null, recordings: 0, factCount: 1, refusedCount: 0, legs: [] },
-  ...{ mergedInto: null, ...more },
+  ...{ settledAt: null, mergedInto: null, ...more },
 });
 
 let last = 0;
@@ -38,6 +38,7 @@ function event(after: CallView, more: Partial<CallEventBody> = {}): EventEnvelop
       timeline: { upsert: [], remove: [] },
       aliases: [],
       mergedFrom: null,
+      timer: null,
       reason: null,
       ...more,
     },

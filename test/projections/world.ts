@@ -30,6 +30,7 @@ import {
 } from '../../schemas/ids.js';
 import type { RecordView } from '../../schemas/record-state.js';
 import type { Party } from '../../schemas/sealed.js';
+import { timerNames, type ArmedTimer } from '../../schemas/timers.js';
 
 /** Numbers in [0, 1) that depend on the seed alone. */
 export function random(seed: number): () => number {
@@ -220,6 +221,7 @@ export class World {
       ...{ kind: 'call', type, callId: after.callId, fact: null, after, mergedFrom: null },
       timeline: { upsert: [this.#entry(after)], remove },
       aliases: isNew ? [`ref-${after.callId}`] : [],
+      timer: this.#timer(),
       reason: null,
     };
   }
@@ -238,7 +240,7 @@ export class World {
       ...{ direction: this.#pick(['inbound', 'outbound', null] as const) },
       ...{ from: this.#party(), to: this.#party(), startedAt: this.#now, ringingAt: null },
       ...{ answeredAt: null, endedAt: null, durationSec: null, amd: null, recordings: 0, legs: [] },
-      ...{ factCount: 1, refusedCount: 0, mergedInto: null },
+      ...{ factCount: 1, refusedCount: 0, settledAt: null, mergedInto: null },
     };
   }
 
@@ -290,7 +292,16 @@ export class World {
       ...{ kind: 'call', type: 'call.merged', callId: after.callId, fact: null, after },
       timeline: { upsert: [this.#entry(after)], remove: [] },
       ...{ aliases: [`ref-${gone.callId}`], mergedFrom: isGone ? null : gone.callId, reason: null },
+      timer: null,
     };
+  }
+
+  /** None on events from before there were timers. */
+  #timer(): ArmedTimer | null {
+    if (this.#random() < 0.3) return null;
+    const name = this.#pick(timerNames);
+    const since = this.#now;
+    return { name, timerId: `${name}:ringing:${since}`, since, dueAt: since + 300_000 };
   }
 
   #message(tenant: TenantId): EventBody {

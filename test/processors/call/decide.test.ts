@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { maxFactsPerCall } from '../../../processors/call/decide.js';
 import { callIdOf } from '../../../processors/call/identity.js';
 import type { StoredCallFact } from '../../../schemas/call-state.js';
+import type { CallSignal } from '../../../schemas/facts.js';
 import { acme, fact, hangup, note, says, telnyx, twilio } from '../facts.js';
 import { PureWorld } from '../pure-world.js';
 
@@ -217,7 +218,7 @@ describe('a duplicate', () => {
 });
 
 describe('legs', () => {
-  const child = (id: string, leg: string, signal: StoredCallFact['signal'], at: number) =>
+  const child = (id: string, leg: string, signal: CallSignal, at: number) =>
     fact(id, signal, { at, legRef: leg, parentRef: 'A', direction: 'outbound' });
   const ringing = fact('r', says('ringing'), { at: 1, direction: 'inbound' });
 
@@ -337,7 +338,7 @@ describe('legs', () => {
 
   test('a further leg in a Telnyx session is a transfer', () => {
     const world = new PureWorld();
-    const leg = (id: string, legRef: string, signal: StoredCallFact['signal'], at: number) =>
+    const leg = (id: string, legRef: string, signal: CallSignal, at: number) =>
       fact(id, signal, { at, legRef, sessionRef: 'S' });
     world.takeCall(
       telnyx,
@@ -358,7 +359,7 @@ describe('legs', () => {
 
   test('a further leg of a provider with transfers of its own is no transfer', () => {
     const world = new PureWorld();
-    const leg = (id: string, legRef: string, signal: StoredCallFact['signal'], at: number) =>
+    const leg = (id: string, legRef: string, signal: CallSignal, at: number) =>
       fact(id, signal, { at, legRef, sessionRef: 'CON' });
     const vonage = { tenant: acme, provider: 'vonage' };
     world.takeCall(vonage, leg('a1', 'A', says('answered'), 2), leg('b1', 'B', says('ringing'), 3));
