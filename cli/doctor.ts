@@ -13,7 +13,7 @@ import type { Config } from '../runtime/config.js';
 import { dataDirHolder } from '../runtime/data-dir.js';
 import { toError } from '../runtime/errors.js';
 import { assertReachable, openDatabase } from '../runtime/postgres.js';
-import { redisVersion } from '../runtime/redis.js';
+import { redisFacts } from '../runtime/redis.js';
 import { loadUws } from '../runtime/uws.js';
 
 /** What was found; `advice` says what to do when it is not `ok`. */
@@ -180,17 +180,22 @@ const oldestRedis = 6;
 async function redis({ REDIS_URL: url }: Config): Promise<Finding> {
   const what = 'Redis';
   if (url === undefined) {
-    const detail = 'not used (REDIS_URL is not set): each ingest process counts its own limits';
+    const detail =
+      'not used (REDIS_URL is not set): each ingest process counts its own limits, states are in PostgreSQL alone';
     return { what, state: 'ok', detail };
   }
   try {
-    const version = await redisVersion(url);
-    if (Number.parseInt(version, 10) >= oldestRedis) return { what, state: 'ok', detail: version };
-    const detail = `${version} is older than ${oldestRedis}: take a version that is still maintained`;
+    const { version, refusesWhenFull } = await redisFacts(url);
+    if (Number.parseInt(version, 10) < oldestRedis) {
+      const detail = `${version} is older than ${oldestRedis}: take a version that is still maintained`;
+      return { what, state: 'warn', detail };
+    }
+    if (!refusesWhenFull) return { what, state: 'ok', detail: version };
+    const detail = `${version}: a full server refuses writes; set maxmemory-policy allkeys-lru`;
     return { what, state: 'warn', detail };
   } catch (thrown) {
-    // Ingest serves without it.
-    const detail = `${toError(thrown).message}; limits are counted per process until it answers`;
+    // Everything goes on without it.
+    const detail = `${toError(thrown).message}; until it answers limits are counted per process and states are looked up in PostgreSQL`;
     return { what, state: 'warn', detail };
   }
 }

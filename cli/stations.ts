@@ -9,6 +9,7 @@ import { runIngest, type Sharing } from '../ingest/main.js';
 import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { HotTier } from '../log/hot-tier.js';
 import type { LogState } from '../log/late.js';
 import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
@@ -29,6 +30,7 @@ import { deriveKey } from '../runtime/seal.js';
 import { databaseTime } from '../runtime/postgres.js';
 import { readyChecks } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
+import { closing, openHotTier } from './hot-tier.js';
 import type { Installation } from './installation.js';
 import { version } from './version.js';
 
@@ -53,13 +55,15 @@ export function stationTasks(
   roles: readonly Role[],
   onIngestReady: () => void,
 ): Readonly<Record<string, Task>> {
+  const hotTier = openHotTier(shared, roles);
   const makers: Readonly<Record<Role, () => Task>> = {
     ingest: () => ingestTask(shared, onIngestReady),
-    processors: () => processorsTask(shared),
-    projections: () => projectionsTask(shared),
+    processors: () => processorsTask(shared, hotTier),
+    projections: () => projectionsTask(shared, hotTier),
     gateway: () => gatewayTask(shared),
   };
-  return Object.fromEntries(roles.map((role) => [role, makers[role]()]));
+  const tasks = Object.fromEntries(roles.map((role) => [role, makers[role]()]));
+  return hotTier === null ? tasks : { ...tasks, hotTier: closing(hotTier) };
 }
 
 function ingestTask(shared: Shared, onReady: () => void): Task {
@@ -131,7 +135,7 @@ const ingestClock = (config: Config): Clock =>
     ? systemClock
     : pinnedClock(config.TRUNKLINE_TEST_NOW * 1000);
 
-function processorsTask(shared: Shared): Task {
+function processorsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { installation, log, codec, logger, metrics, health } = shared;
   const { database, keyRing } = installation;
   let owned = 0;
@@ -154,10 +158,10 @@ function processorsTask(shared: Shared): Task {
     rawRetentionMs: installation.config.TRUNKLINE_RAW_RETENTION,
   };
   return (signal) =>
-    runProcessors({ log, codec, database, keyRing, logger, metrics, ...watch }, signal);
+    runProcessors({ log, codec, database, hotTier, keyRing, logger, metrics, ...watch }, signal);
 }
 
-function projectionsTask(shared: Shared): Task {
+function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { installation, log, codec, logger, metrics, health } = shared;
   const status = new ProjectionStatus(systemClock);
   health.add('projections', () => {
@@ -167,7 +171,7 @@ function projectionsTask(shared: Shared): Task {
     return ok ? { status: 'ok' } : { status: 'failed', detail };
   });
   const { database } = installation;
-  const parts = { log, codec, database, evolver, logger, metrics, status };
+  const parts = { log, codec, database, evolver, hotTier, logger, metrics, status };
   return (signal) => runProjections({ ...parts, clock: systemClock }, signal);
 }
 

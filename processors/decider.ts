@@ -6,14 +6,14 @@ import type { Decider, PlacedDraft, SourceRecord } from '../log/owner.js';
 import { toError, TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
-import type { AggregateRef } from '../schemas/aggregates.js';
+import { nameOf, type AggregateRef } from '../schemas/aggregates.js';
 import type { EventDraft } from '../schemas/events.js';
 import { decideFacts, refsOfFact, type Whose } from './decide-input.js';
 import { draftsOf, parkedDraft } from './drafts.js';
 import { touchedBy } from './evolver.js';
 import type { ProcessorMetrics } from './metrics.js';
 import { openInputs, type Opened } from './open.js';
-import { nameOf, type Overlay } from './overlay.js';
+import type { Overlay } from './overlay.js';
 import { sealFacts, type SealedFact } from './seal.js';
 import type { BatchStates, States } from './state.js';
 

@@ -3,9 +3,8 @@
 
 import { TrunklineError } from '../runtime/errors.js';
 import { postgresError, type Database } from '../runtime/postgres.js';
-import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
+import { nameOf, type AggregateRef, type AggregateState } from '../schemas/aggregates.js';
 import { offset, type Offset, type TenantId } from '../schemas/ids.js';
-import { nameOf } from './overlay.js';
 
 /** Rows and the mark they belong to. A row that is absent does not exist at that mark. */
 export interface Snapshot {
@@ -13,6 +12,8 @@ export interface Snapshot {
   readonly mark: Offset;
   /** By `nameOf`. Holds the calls too that the aliases asked for lead to. */
   readonly rows: ReadonlyMap<string, AggregateState>;
+  /** How often the table was rebuilt: rows of the hot tier are of the same count or of another history. */
+  readonly rebuilds: number;
 }
 
 /** Reads rows and mark in one snapshot; the calls that aliases lead to come along. */
@@ -20,6 +21,7 @@ export type ReadStates = (partition: number, refs: readonly AggregateRef[]) => P
 
 interface LookupRow {
   readonly mark: string | null;
+  readonly rebuilds: number;
   readonly tenant_id: TenantId | null;
   readonly kind: AggregateRef['kind'];
   readonly key: string;
@@ -43,7 +45,10 @@ const text = `with wanted as (
     where d.kind = 'alias'
   )
   select (select next_offset from marks
-      where projection = 'aggregate_state' and version = $4 and partition = $5) as mark, found.*
+      where projection = 'aggregate_state' and version = $4 and partition = $5) as mark,
+    (select coalesce(max(generation), 0)::int from projection_rebuilds
+      where projection = 'aggregate_state') as rebuilds,
+    found.*
   from (values (1)) one left join found on true`;
 
 /**
@@ -71,7 +76,8 @@ export function postgresStates(database: Database, version: number): ReadStates 
       if (row.version !== version) throw otherVersion(row.version, version);
       states.set(nameOf({ tenant, kind, key }), JSON.parse(row.state) as AggregateState);
     }
-    return { mark: offset(Number(rows[0]?.mark ?? 0)), rows: states };
+    const { mark, rebuilds } = rows[0] ?? { mark: null, rebuilds: 0 };
+    return { mark: offset(Number(mark ?? 0)), rows: states, rebuilds };
   };
 }
 

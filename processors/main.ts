@@ -3,6 +3,7 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { HotTier } from '../log/hot-tier.js';
 import { toError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
@@ -16,6 +17,8 @@ export interface ProcessorsDeps {
   readonly log: EventLog;
   readonly codec: Codec;
   readonly database: Database;
+  /** Looked up before PostgreSQL; absent without Redis. */
+  readonly hotTier?: HotTier | null;
   readonly keyRing: KeyRing;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -48,7 +51,7 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
   const watch = new RetentionWatch(deps, metrics);
   const parts: PipelineParts = {
     ...deps,
-    ...{ metrics, maxInputs, maxOverlay },
+    ...{ metrics, maxInputs, maxOverlay, hotTier: deps.hotTier ?? null },
     onCovered: (partition, covered) => {
       watch.covered(partition, covered);
     },

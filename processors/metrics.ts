@@ -10,6 +10,7 @@ import {
   recordEventTypes,
   type EventType,
 } from '../schemas/events.js';
+import type { HotLookup } from './state.js';
 
 const eventTypes: readonly EventType[] = [
   ...callEventTypes,
@@ -31,6 +32,8 @@ export class ProcessorMetrics {
   readonly appended: Counter;
   readonly lookups: Histogram;
   readonly lookupRefs: Counter;
+  /** Aggregates asked of the hot tier: `hit`, `miss`, or `behind` when its mark was too old to be used. */
+  readonly hotRefs: Counter<'outcome'>;
   readonly overlay: Gauge<'partition'>;
   readonly waits: Counter;
   readonly takes: Counter;
@@ -60,6 +63,7 @@ export class ProcessorMetrics {
       registers,
     });
     this.lookupRefs = counter('lookup_refs', 'Aggregates looked up in the store');
+    this.hotRefs = counter('hot_refs', 'Aggregates looked up in Redis, by outcome', ['outcome']);
     this.overlay = gauge('overlay_entries', 'States not yet applied by the store', ['partition']);
     this.waits = counter('overlay_waits', 'Times a full overlay waited for the store');
     this.takes = counter('takes', 'Ownerships begun');
@@ -76,9 +80,15 @@ export class ProcessorMetrics {
       'removed_undecided',
       'Lanes that lost deliveries to the retention',
     );
+    for (const outcome of ['hit', 'miss', 'behind'] as const) this.hotRefs.inc({ outcome }, 0);
     for (const kind of factKinds) this.facts.inc({ kind }, 0);
     for (const type of eventTypes) this.events.inc({ type }, 0);
     for (const reason of endReasons) this.ends.inc({ reason }, 0);
+  }
+
+  hot({ refs, found, isBehind }: HotLookup): void {
+    this.hotRefs.inc({ outcome: 'hit' }, found);
+    this.hotRefs.inc({ outcome: isBehind ? 'behind' : 'miss' }, refs - found);
   }
 
   ended(reason: EndReason): void {

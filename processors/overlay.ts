@@ -2,11 +2,8 @@
 // yet. Comes in: decisions, their acks, the store's mark. Goes out: states newer than the store's rows.
 // One per ownership; nothing in it outlives that.
 
-import type { AggregateRef, AggregateState } from '../schemas/aggregates.js';
+import type { AggregateState } from '../schemas/aggregates.js';
 import type { Offset } from '../schemas/ids.js';
-
-/** Name of an aggregate in maps. */
-export const nameOf = ({ tenant, kind, key }: AggregateRef): string => `${tenant}\0${kind}\0${key}`;
 
 interface Entry {
   state: AggregateState;

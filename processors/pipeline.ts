@@ -3,6 +3,7 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { HotTier } from '../log/hot-tier.js';
 import { startMark } from '../log/mark.js';
 import { readMark } from '../log/mark-store.js';
 import { ownPartition, type Decider, type OwnerOptions, type Restored } from '../log/owner.js';
@@ -13,6 +14,7 @@ import type { Coverage } from '../schemas/events.js';
 import type { Database } from '../runtime/postgres.js';
 import { OverlayDecider } from './decider.js';
 import { evolverVersion } from './evolver.js';
+import { hotStates, type HotStates } from './hot-lookup.js';
 import { postgresStates, type ReadStates } from './lookup.js';
 import type { ProcessorMetrics } from './metrics.js';
 import { States } from './state.js';
@@ -22,6 +24,8 @@ export interface PipelineParts {
   readonly log: EventLog;
   readonly codec: Codec;
   readonly database: Database;
+  /** Null without Redis. */
+  readonly hotTier: HotTier | null;
   readonly keyRing: KeyRing;
   readonly logger: Logger;
   readonly metrics: ProcessorMetrics;
@@ -65,15 +69,21 @@ async function begin(
 ): Promise<Decider | 'again'> {
   const { codec, keyRing, database, metrics, logger, maxOverlay } = parts;
   const { partition } = restored;
+  const hot = hotOf(parts, restored);
   const read: ReadStates = postgresStates(database, evolverVersion);
   const taken = await takeOver(restored, codec, read);
   if (taken === 'again') return 'again';
-  const { overlay, floor } = taken;
+  const { overlay, floor, rebuilds } = taken;
   const states = new States({
     partition,
     read,
     overlay,
     floor,
+    rebuilds,
+    hot,
+    onHot(info) {
+      metrics.hot(info);
+    },
     onLookup({ refs, seconds }) {
       metrics.lookups.observe(seconds);
       metrics.lookupRefs.inc(refs);
@@ -90,6 +100,12 @@ async function begin(
     }
   };
   return new OverlayDecider({ codec, keyRing, states, overlay, metrics, logger, room });
+}
+
+/** The hot tier of this ownership's log; a takeover never reads it. */
+function hotOf({ hotTier }: PipelineParts, { partition, after }: Restored): HotStates | null {
+  if (hotTier === null || after.epoch === null) return null;
+  return hotStates({ tier: hotTier, partition, version: evolverVersion, epoch: after.epoch });
 }
 
 function observerOf({ metrics, onCovered }: PipelineParts): NonNullable<OwnerOptions['observe']> {

@@ -3,17 +3,24 @@
 
 import type { Codec } from '../log/event-codec.js';
 import type { Restored } from '../log/owner.js';
-import type { AggregateRef, AggregateState, Evolver } from '../schemas/aggregates.js';
+import {
+  nameOf,
+  type AggregateRef,
+  type AggregateState,
+  type Evolver,
+} from '../schemas/aggregates.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { Offset } from '../schemas/ids.js';
 import { evolver } from './evolver.js';
 import type { ReadStates, Snapshot } from './lookup.js';
-import { nameOf, Overlay } from './overlay.js';
+import { Overlay } from './overlay.js';
 
 /** The overlay of a new ownership, and the mark its rows were read with. */
 export interface TakenOver {
   readonly overlay: Overlay;
   readonly floor: Offset;
+  /** Of the table those rows came from. */
+  readonly rebuilds: number;
 }
 
 interface TailEvent {
@@ -42,7 +49,8 @@ export async function takeOver(
   for (const ref of events.flatMap(({ refs }) => refs)) touched.set(nameOf(ref), ref);
   const snapshot = await read(partition, [...touched.values()]);
   if (snapshot.mark < mark.next) return 'again';
-  return { overlay: foldTail(rules, events, snapshot), floor: snapshot.mark };
+  const { mark: floor, rebuilds } = snapshot;
+  return { overlay: foldTail(rules, events, snapshot), floor, rebuilds };
 }
 
 function foldTail(rules: Evolver, events: readonly TailEvent[], { mark, rows }: Snapshot): Overlay {

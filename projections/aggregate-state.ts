@@ -3,10 +3,17 @@
 
 import { TrunklineError, toError } from '../runtime/errors.js';
 import type { Transaction } from '../runtime/postgres.js';
-import type { AggregateRef, AggregateState, Evolver } from '../schemas/aggregates.js';
+import {
+  nameOf,
+  type AggregateRef,
+  type AggregateState,
+  type Evolver,
+} from '../schemas/aggregates.js';
 import type { EventEnvelope } from '../schemas/events.js';
+import type { HotTier } from '../log/hot-tier.js';
 import { AggregateCache } from './aggregate-cache.js';
 import { eventsPerTurn, giveWay } from './give-way.js';
+import { HotWriter, type ChangedState } from './hot-writer.js';
 import type { Fold, FoldProjection } from './projection.js';
 import type { Row } from './column-array.js';
 import { qualified, type Schema, type Table, type TableChange } from './table.js';
@@ -29,17 +36,23 @@ const table: Table = {
 const cacheChars = 4 * 1024 * 1024;
 
 /** The projection's version is the evolver's: another fold starts from the log's beginning. */
-export const aggregateState = (evolver: Evolver): FoldProjection => ({
+export const aggregateState = (evolver: Evolver, hotTier: HotTier | null): FoldProjection => ({
   name: 'aggregate_state',
   version: evolver.version,
   tables: [table],
-  open: (partition, schema) => openFold({ evolver, partition, schema }),
+  open(partition, schema) {
+    // The rows of a rebuild are nobody's yet.
+    const isLive = hotTier !== null && schema === 'public';
+    const hot = isLive ? new HotWriter(hotTier, partition, evolver.version) : null;
+    return openFold({ evolver, partition, schema, hot });
+  },
 });
 
 interface FoldContext {
   readonly evolver: Evolver;
   readonly partition: number;
   readonly schema: Schema;
+  readonly hot: HotWriter | null;
 }
 
 /** An aggregate while a batch is folded on it. */
@@ -66,9 +79,13 @@ function openFold(context: FoldContext): Fold {
       pending = states;
       return change === null ? [] : [change];
     },
-    committed() {
-      for (const [name, { chars, state }] of pending) remembered.cache.set(name, chars, state);
+    committed(moved) {
+      for (const [name, { text, state }] of pending) remembered.cache.set(name, text.length, state);
+      const { hot } = context;
+      if (moved !== undefined)
+        hot?.committed(moved, { states: pending, touched }, remembered.generation);
       pending = new Map();
+      touched = [];
     },
     forget() {
       pending = new Map();
@@ -83,10 +100,8 @@ interface Touched {
   readonly refs: readonly AggregateRef[];
 }
 
-/** States that a batch changed, by name, with the length of their text. */
-type States = ReadonlyMap<string, { readonly chars: number; readonly state: AggregateState }>;
-
-const nameOf = (ref: AggregateRef): string => `${ref.tenant}\0${ref.kind}\0${ref.key}`;
+/** States that a batch changed, by name. */
+type States = ReadonlyMap<string, ChangedState>;
 
 interface Remembered {
   readonly cache: AggregateCache;
@@ -203,13 +218,13 @@ function changeOf(
   working: ReadonlyMap<string, Working>,
 ): { change: TableChange | null; states: States } {
   const upsert: Row[] = [];
-  const states = new Map<string, { chars: number; state: AggregateState }>();
+  const states = new Map<string, ChangedState>();
   for (const [name, { ref, stored, state }] of working) {
     if (state === null) continue;
     // States are never changed in place, so the same object is the same row.
     if (state === stored) continue;
     const text = JSON.stringify(state);
-    states.set(name, { chars: text.length, state });
+    states.set(name, { ref, text, state });
     upsert.push([ref.tenant, ref.kind, ref.key, partition, evolver.version, text]);
   }
   return { change: upsert.length === 0 ? null : { table, remove: [], upsert }, states };

@@ -48,7 +48,7 @@ export async function commitBatch(
     if (thrown instanceof NotStored) return thrown.outcome;
     throw thrown;
   }
-  for (const fold of prepared.folds) fold.committed();
+  for (const fold of prepared.folds) fold.committed(prepared);
   return 'stored';
 }
 

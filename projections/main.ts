@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
+import type { HotTier } from '../log/hot-tier.js';
 import type { Mark } from '../log/mark.js';
 import type { Clock } from '../runtime/clock.js';
 import { toError } from '../runtime/errors.js';
@@ -31,6 +32,8 @@ export interface ProjectionDeps {
   readonly database: Database;
   /** The fold that the processors use; its version is that of `aggregate_state`. */
   readonly evolver: Evolver;
+  /** Told what aggregate_state has committed; absent without Redis. */
+  readonly hotTier?: HotTier | null;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -85,7 +88,7 @@ interface Station {
 }
 
 function openStation(deps: ProjectionDeps): Station {
-  const projections = createProjections(deps.evolver);
+  const projections = createProjections(deps.evolver, deps.hotTier);
   const status = deps.status ?? new ProjectionStatus(deps.clock);
   status.begin(deps.log.partitions);
   return {

@@ -1,6 +1,7 @@
 // What a projection is: a read model with a name, a version and tables of its own, and a way from events
 // to changes of its rows.
 
+import type { Mark } from '../log/mark.js';
 import type { Transaction } from '../runtime/postgres.js';
 import type { EventEnvelope } from '../schemas/events.js';
 import type { Schema, Table, TableChange } from './table.js';
@@ -35,10 +36,16 @@ export interface Fold {
   load(transaction: Transaction, events: readonly EventEnvelope[]): Promise<void>;
   /** The changes of the loaded batch; gives way to other work while it is at it. */
   apply(): Promise<readonly TableChange[]>;
-  /** The transaction is committed: its rows may be remembered. */
-  committed(): void;
+  /** The transaction is committed: its rows may be remembered, and told to others with its marks. */
+  committed(moved?: Moved): void;
   /** It is not, or nobody knows; somebody else may have written: nothing is remembered any more. */
   forget(): void;
+}
+
+/** From where to where a commit has moved the marks. */
+export interface Moved {
+  readonly before: Mark;
+  readonly after: Mark;
 }
 
 export type Projection = PureProjection | FoldProjection;

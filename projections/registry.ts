@@ -1,5 +1,6 @@
 // The read models, in the order in which they are written.
 
+import type { HotTier } from '../log/hot-tier.js';
 import type { Evolver } from '../schemas/aggregates.js';
 import { aggregateState } from './aggregate-state.js';
 import { callTimeline } from './call-timeline.js';
@@ -12,9 +13,15 @@ import { stats } from './stats.js';
 import { timers } from './timers.js';
 import { unattributed } from './unattributed.js';
 
-/** All read models; `aggregate_state` folds with the evolver the decisions use. */
-export const createProjections = (evolver: Evolver): readonly Projection[] => [
-  aggregateState(evolver),
+/**
+ * All read models; `aggregate_state` folds with the evolver the decisions use, and tells the hot tier, where
+ * there is one, what it has committed.
+ */
+export const createProjections = (
+  evolver: Evolver,
+  hotTier: HotTier | null = null,
+): readonly Projection[] => [
+  aggregateState(evolver, hotTier),
   calls,
   legs,
   callTimeline,

@@ -93,8 +93,12 @@ export const configSchema = z.object({
       .string()
       .regex(/^rediss?:\/\/[^\s]+$/, 'must be a URL like redis://host:6379 or rediss://…')
       .optional(),
-    'Redis, where ingest nodes count their limits together; absent: each counts its own',
+    'Redis, where ingest nodes count their limits together and states are looked up first; absent: neither',
     true,
+  ),
+  TRUNKLINE_HOT_TIER: field(
+    z.enum(['on', 'off']).default('on'),
+    '`off`: with REDIS_URL, states are looked up in PostgreSQL alone',
   ),
   TRUNKLINE_TOPIC_PREFIX: field(
     z

@@ -24,6 +24,7 @@ const rows = {
   log_loss: { status: 500, retryable: false, title: 'Records of the log are missing' },
   record_invalid: { status: 500, retryable: false, title: 'A record of the log cannot be read' },
   store_behind: { status: 503, retryable: true, title: 'The store is behind what was evicted' },
+  hot_tier_answer: { status: 503, retryable: true, title: 'The hot tier answered nonsense' },
   state_version: { status: 500, retryable: false, title: 'Stored states are of other rules' },
   mark_mismatch: { status: 500, retryable: false, title: 'A mark is not where it was left' },
   rebuild_running: { status: 409, retryable: true, title: 'A rebuild is under way' },

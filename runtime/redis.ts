@@ -139,16 +139,25 @@ class IoredisConnection implements RedisConnection {
   }
 }
 
-/** The version of the server at `url`; throws `service_unreachable` when nobody answers in time. */
-export async function redisVersion(url: string): Promise<string> {
+/** What a server says of itself. */
+export interface RedisFacts {
+  readonly version: string;
+  /** A full server refuses what is written, instead of letting go of keys. */
+  readonly refusesWhenFull: boolean;
+}
+
+/** Asks the server at `url`; throws `service_unreachable` when nobody answers in time. */
+export async function redisFacts(url: string): Promise<RedisFacts> {
   const redis = new Redis(url, { ...options, lazyConnect: true, retryStrategy: () => null });
   // The errno comes as an event; what `connect` rejects with is only that the connection is closed.
   const faults: Error[] = [];
   redis.on('error', (error: Error) => faults.push(error));
   try {
     await redis.connect();
-    const info = await redis.info('server');
-    return /^(?:redis|valkey)_version:(\S+)/m.exec(info)?.[1] ?? 'of an unknown version';
+    const info = `${await redis.info('server')}\n${await redis.info('memory')}`;
+    const version = /^(?:redis|valkey)_version:(\S+)/m.exec(info)?.[1] ?? 'of an unknown version';
+    const isBounded = !/^maxmemory:0\s/m.test(info);
+    return { version, refusesWhenFull: isBounded && /^maxmemory_policy:noeviction/m.test(info) };
   } catch (thrown) {
     const reason = codeOf(faults[0] ?? toError(thrown));
     throw new TrunklineError('service_unreachable', `no Redis at REDIS_URL: ${reason}`);

@@ -14,8 +14,22 @@ export interface AggregateRef {
   readonly key: string;
 }
 
+/** Name of an aggregate in maps and in the hot tier. */
+export const nameOf = ({ tenant, kind, key }: AggregateRef): string => `${tenant}\0${kind}\0${key}`;
+
 /** JSON of one aggregate, as `Evolver.evolve` makes it; keys in a fixed order. */
 export type AggregateState = Readonly<Record<string, unknown>>;
+
+/** The call that an alias leads to: whoever looks up the alias needs it too. Null for other aggregates. */
+export function callBehind(
+  { tenant, kind }: AggregateRef,
+  state: AggregateState,
+): AggregateRef | null {
+  const { callId } = state;
+  return kind === 'alias' && typeof callId === 'string'
+    ? { tenant, kind: 'call', key: callId }
+    : null;
+}
 
 /** The fold of events into aggregates; pure, and versioned because decisions read its results. */
 export interface Evolver {

@@ -5,7 +5,7 @@ import { createLocalCodec } from '../../log/event-codec.js';
 import type { SourceRecord } from '../../log/owner.js';
 import { decideFacts } from '../../processors/decide-input.js';
 import { openInputs } from '../../processors/open.js';
-import { nameOf } from '../../processors/overlay.js';
+import { nameOf } from '../../schemas/aggregates.js';
 import { sealFacts } from '../../processors/seal.js';
 import type { BatchStates } from '../../processors/state.js';
 import { createPostgresKeyStore } from '../../runtime/key-store.js';

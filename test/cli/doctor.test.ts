@@ -1,8 +1,10 @@
 // What doctor says of Redis; the other findings have their services' tests.
 
+import { Redis } from 'ioredis';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import { createProgram } from '../../cli/program.js';
+import { startRedis } from '../services/redis.js';
 import { freePort } from '../services/shared.js';
 import { redisUrl } from '../services/services.js';
 
@@ -39,6 +41,23 @@ test('a Redis that answers is told by its version', async () => {
     state: 'ok',
     detail: expect.stringMatching(/^\d+\.\d+/),
   });
+});
+
+test('one that refuses writes when it is full is a warning that says what to set', async () => {
+  const server = await startRedis();
+  const client = new Redis(server.url);
+  try {
+    await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'noeviction');
+    expect(await ofRedis(server.url)).toMatchObject({
+      state: 'warn',
+      detail: expect.stringContaining('maxmemory-policy allkeys-lru'),
+    });
+    await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect(await ofRedis(server.url)).toMatchObject({ state: 'ok' });
+  } finally {
+    client.disconnect();
+    await server.kill();
+  }
 });
 
 test('one that does not answer is a warning, since ingest serves without it; its password is not shown', async () => {

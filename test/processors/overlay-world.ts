@@ -5,7 +5,7 @@
 import { evolveBody, touchedBy } from '../../processors/evolver.js';
 import { decideFacts, refsOfFact } from '../../processors/decide-input.js';
 import type { ReadStates, Snapshot } from '../../processors/lookup.js';
-import { nameOf, Overlay } from '../../processors/overlay.js';
+import { Overlay } from '../../processors/overlay.js';
 import type { SealedFact } from '../../processors/seal.js';
 import { States, type BatchStates } from '../../processors/state.js';
 import { takeOver } from '../../processors/takeover.js';
@@ -14,7 +14,7 @@ import type { Codec } from '../../log/event-codec.js';
 import { startMark } from '../../log/mark.js';
 import type { Restored } from '../../log/owner.js';
 import { TrunklineError } from '../../runtime/errors.js';
-import type { AggregateRef, AggregateState } from '../../schemas/aggregates.js';
+import { nameOf, type AggregateRef, type AggregateState } from '../../schemas/aggregates.js';
 import type { EventBody, EventEnvelope } from '../../schemas/events.js';
 import { offset, type Offset } from '../../schemas/ids.js';
 import { acme, twilio } from './facts.js';
@@ -295,7 +295,7 @@ export class OverlayWorld {
       const behind = this.#store.rows.get(call);
       if (behind !== undefined) rows.set(call, behind);
     }
-    return { mark: offset(this.#store.mark), rows };
+    return { mark: offset(this.#store.mark), rows, rebuilds: 0 };
   }
 
   readonly #codec = {

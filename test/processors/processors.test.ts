@@ -2,9 +2,9 @@
 // another goes on, faults are parked, and nothing personal gets out.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { nameOf } from '../../schemas/aggregates.js';
 import { postgresStates } from '../../processors/lookup.js';
 import { evolverVersion } from '../../processors/evolver.js';
-import { nameOf } from '../../processors/overlay.js';
 import { callIdOf } from '../../processors/call/identity.js';
 import type { Database } from '../../runtime/postgres.js';
 import { factId, tenantId } from '../../schemas/ids.js';
@@ -119,7 +119,7 @@ test('the lookup reads aliases, the calls behind them and the mark in one statem
   expect(rows.get(nameOf(alias))).toEqual({ callId });
   expect(rows.get(nameOf({ tenant: acme, kind: 'call', key: callId }))).toMatchObject({ callId });
   expect(rows.size).toBe(2);
-  expect(await read(99, [])).toEqual({ mark: 0, rows: new Map() });
+  expect(await read(99, [])).toEqual({ mark: 0, rows: new Map(), rebuilds: 0 });
 });
 
 test('rows that other rules folded stop the partition and say how to go on', async () => {

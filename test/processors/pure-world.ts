@@ -2,10 +2,9 @@
 // the events alone, as a projection would keep them.
 
 import { decideFacts, type Whose } from '../../processors/decide-input.js';
-import { nameOf } from '../../processors/overlay.js';
 import type { SealedFact } from '../../processors/seal.js';
 import type { BatchStates } from '../../processors/state.js';
-import type { AggregateState } from '../../schemas/aggregates.js';
+import { nameOf, type AggregateState } from '../../schemas/aggregates.js';
 import type {
   CallView,
   MessageView,

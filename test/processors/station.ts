@@ -2,6 +2,7 @@
 // as ingest records them.
 
 import { createLocalCodec } from '../../log/event-codec.js';
+import type { HotTier } from '../../log/hot-tier.js';
 import { createMemoryLog, MemoryStore } from '../../log/memory.js';
 import { formatHeader } from '../../log/record-header.js';
 import { partitionOf } from '../../log/topics.js';
@@ -52,7 +53,13 @@ export class Station {
   }
 
   /** One process; `stop` ends it cleanly. */
-  processors(more: { readonly maxInputs?: number; readonly maxOverlay?: number } = {}) {
+  processors(
+    more: {
+      readonly maxInputs?: number;
+      readonly maxOverlay?: number;
+      readonly hotTier?: HotTier;
+    } = {},
+  ) {
     const controller = new AbortController();
     this.metrics = createMetrics();
     const running = runProcessors(
@@ -70,7 +77,7 @@ export class Station {
     return this.#stoppable(running, controller);
   }
 
-  projections() {
+  projections(more: { readonly hotTier?: HotTier } = {}) {
     const controller = new AbortController();
     const running = runProjections(
       {
@@ -81,6 +88,7 @@ export class Station {
         logger: listening(this.lines),
         metrics: createMetrics(),
         clock: systemClock,
+        ...more,
       },
       controller.signal,
     );

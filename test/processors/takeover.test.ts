@@ -5,9 +5,8 @@ import type { Codec } from '../../log/event-codec.js';
 import { startMark } from '../../log/mark.js';
 import type { Restored } from '../../log/owner.js';
 import type { Snapshot } from '../../processors/lookup.js';
-import { nameOf } from '../../processors/overlay.js';
 import { takeOver } from '../../processors/takeover.js';
-import type { AggregateRef, Evolver } from '../../schemas/aggregates.js';
+import { nameOf, type AggregateRef, type Evolver } from '../../schemas/aggregates.js';
 import type { EventEnvelope } from '../../schemas/events.js';
 import { offset } from '../../schemas/ids.js';
 import { acme } from './facts.js';
@@ -45,7 +44,7 @@ const store = (mark: number, rows: Readonly<Record<string, string>>) => {
       nameOf(ref(key)),
       { trace },
     ]);
-    return Promise.resolve({ mark: offset(mark), rows: new Map(found) });
+    return Promise.resolve({ mark: offset(mark), rows: new Map(found), rebuilds: 0 });
   };
   return { read, asked };
 };

@@ -5,9 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { callStateOf, foldedOf } from '../../processors/call/state.js';
 import type { Whose } from '../../processors/decide-input.js';
-import { nameOf } from '../../processors/overlay.js';
 import { sealFacts, type SealedFact } from '../../processors/seal.js';
-import type { AggregateState } from '../../schemas/aggregates.js';
+import { nameOf, type AggregateState } from '../../schemas/aggregates.js';
 import type { StoredCallFact } from '../../schemas/call-state.js';
 import {
   callStatuses,

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 
 import { kafkaBrokers, postgresUrl, redisUrl, registryUrl } from './services.js';
-import { redisVersion } from '../../runtime/redis.js';
+import { redisFacts } from '../../runtime/redis.js';
 
 test('a fresh database is empty and real', async () => {
   const client = new pg.Client({ connectionString: await postgresUrl() });
@@ -27,5 +27,5 @@ test('the registry speaks the Confluent API', async () => {
 });
 
 test('Redis says which it is', async () => {
-  expect(await redisVersion(await redisUrl())).toMatch(/^\d+\.\d+/);
+  expect((await redisFacts(await redisUrl())).version).toMatch(/^\d+\.\d+/);
 });
