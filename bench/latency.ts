@@ -13,7 +13,7 @@ import { openDoor, tenant, type Site } from './site.js';
 import { twilioTraffic, type SignedRequest, type Target } from './traffic.js';
 
 /** A way from webhook to frame. */
-interface Way {
+export interface Way {
   readonly name: string;
   readonly target: Target;
   readonly port: number;
@@ -25,6 +25,7 @@ interface Way {
   onKey: (key: string) => void;
 }
 
+/** What one run of a way found. */
 interface Found {
   readonly way: string;
   readonly rate: number;
@@ -77,7 +78,8 @@ function makers(setting: Setting): readonly (() => Promise<Way>)[] {
   return [() => bareWay(setting), ...ours];
 }
 
-async function productWay(
+/** The product, its roles in so many processes. */
+export async function productWay(
   setting: Setting,
   name: string,
   { site, processes }: { readonly site: Site; readonly processes: readonly string[] },
@@ -148,7 +150,7 @@ async function bareWay(setting: Setting): Promise<Way> {
 }
 
 /** One run; a request whose frame never comes counts as the whole wait. */
-async function once(way: Way, rate: number, seconds: number): Promise<Found> {
+export async function once(way: Way, rate: number, seconds: number): Promise<Found> {
   const requests = twilioTraffic(way.target, rate * (seconds + leadInSec));
   const counted = rate * leadInSec;
   const keys = requests.map(way.keyOf);

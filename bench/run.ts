@@ -5,6 +5,7 @@
 import { loadavg } from 'node:os';
 
 import { measureAnswers } from './answers.js';
+import { measureBulk } from './bulk.js';
 import { measureFanOut } from './fan-out.js';
 import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
@@ -31,6 +32,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [6], measure: measureMemory },
   { benches: [7], measure: measureVerification },
   { benches: [8], measure: measureAnswers },
+  { benches: [9], measure: measureBulk },
   { benches: [11], measure: measureStages },
   { benches: [12], measure: measureLimits },
   { benches: [13], measure: measureOverload },

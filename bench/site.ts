@@ -100,6 +100,16 @@ async function command(site: Site, args: readonly string[]): Promise<Record<stri
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
+/** Starts a command of the product that takes its time; what it says is kept with the site. */
+export function startCommand(site: Site, args: readonly string[]): { stop(): Promise<void> } {
+  const output = openSync(join(site.data, 'output.txt'), 'a');
+  const child = spawn(process.execPath, [entry, ...args], {
+    env: environment(site),
+    stdio: ['ignore', output, output],
+  });
+  return { stop: () => stopped(child) };
+}
+
 /** A process of the product. */
 export interface Roles {
   readonly pid: number;

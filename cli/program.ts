@@ -8,8 +8,10 @@ import { openInstallation, type Installation } from './installation.js';
 import { registerDoctorCommand } from './doctor.js';
 import { registerEndpointCommands } from './endpoint.js';
 import { registerKeyCommands } from './key.js';
+import { registerImportCommand } from './import.js';
 import { registerLogCommands } from './log.js';
 import { createCliContext } from './open-context.js';
+import { endpointIn } from './open-endpoint.js';
 import { registerProjectionCommands } from './projections.js';
 import { registerServeCommand } from './serve.js';
 import { openLog } from './open-log.js';
@@ -22,9 +24,7 @@ import { registerWebhookCommands } from './webhook.js';
 import { evolver } from '../processors/evolver.js';
 import { stopOnSignals } from '../runtime/lifecycle.js';
 import { createLogger } from '../runtime/logger.js';
-import { openRegistry } from '../runtime/registry-cache.js';
-import { systemClock } from '../runtime/clock.js';
-import { parseEndpointId } from '../schemas/ids.js';
+import { parseEndpointId, type EndpointId } from '../schemas/ids.js';
 
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -57,19 +57,26 @@ async function openLogAlone() {
 
 async function findEndpoint(id: string) {
   const installation = await open('webhook');
-  const controller = new AbortController();
   try {
-    const { database, databaseUrl, keyRing, config } = installation;
-    const defaultPublicUrl = (): string => config.TRUNKLINE_PUBLIC_URL ?? 'http://127.0.0.1:8080';
-    const logger = createLogger({ level: 'warn' });
-    const deps = { database, databaseUrl, keyRing, logger, clock: systemClock, defaultPublicUrl };
-    const registry = await openRegistry(deps, controller.signal);
     const parsed = parseEndpointId(id);
-    return parsed === null ? null : registry.endpoint(parsed);
+    return parsed === null ? null : await endpointIn(installation, parsed);
   } finally {
-    controller.abort();
     await installation.close();
   }
+}
+
+async function openForImport() {
+  const installation = await open('import');
+  const { keyRing } = installation;
+  const [log, codec] = await Promise.all([installation.openLog(), installation.openCodec()]);
+  return {
+    ...{ log, codec, keyRing },
+    endpoint: (id: EndpointId) => endpointIn(installation, id),
+    async close() {
+      await log.close();
+      await installation.close();
+    },
+  };
 }
 
 /** The program with all its commands; docs/command-line.md is made of their help. */
@@ -110,6 +117,13 @@ export function createProgram(): Command {
   registerTokenCommands(commands, context);
   registerSimulateCommand(commands, { ...streams, signal });
   registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
+  registerImportCommand(commands, {
+    ...{ open: openForImport, signal, print, progress, stdin: streams.stdin },
+    dataDirectory: () => config().TRUNKLINE_DATA,
+    logger: createLogger({ level: 'warn' }),
+    note: (line) => context.note(line),
+    setExitCode: streams.setExitCode,
+  });
   registerLogCommands(commands, { open: () => openWithLog('log'), signal, print });
   registerSpoolCommands(commands, {
     ...{ openLog: openLogAlone, config, signal, print, progress },

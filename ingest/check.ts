@@ -9,6 +9,7 @@ import { explain, workUnits, type Explanation, type RefusedRequest } from './exp
 import type { StoredCredential } from './providers/provider.js';
 import { findProvider, providerNamed } from './providers/registry.js';
 import type { SignedRequest } from './schemes/scheme.js';
+import { fieldsAtFault, headerMap, storedBody, storedHeaders } from './stored-request.js';
 
 /** A judged line. `layer` is null exactly when the delivery was accepted. */
 export interface CheckVerdict {
@@ -41,17 +42,6 @@ export const wholeSearch = (): CauseBudget => ({ units: workUnits.full, perLine:
 /** For a stream: a few seconds over all lines; what is refused later is `not_examined`. */
 export const streamSearch = (): CauseBudget => ({ units: 150_000, perLine: workUnits.brief });
 
-const headerValue = z.union([
-  z.string(),
-  z.union([z.number(), z.boolean()]).transform(String),
-  z.array(z.string()),
-  // A header that was not sent.
-  z.null().transform((): string[] => []),
-]);
-const headers = z.union([
-  z.record(z.string(), headerValue),
-  z.array(z.tuple([z.string(), headerValue])),
-]);
 const credential = z.record(z.string(), z.unknown());
 
 const lineSchema = z.object({
@@ -59,7 +49,7 @@ const lineSchema = z.object({
   provider: z.string().transform(providerNamed),
   method: z.string(),
   url: z.string(),
-  headers,
+  headers: storedHeaders,
   rawBody: z.string().nullish(),
   rawBodyBase64: z.string().nullish(),
   credentials: z.union([credential, z.array(credential)]),
@@ -87,30 +77,6 @@ const refuseRequest = (code: keyof typeof details, detail: string = details[code
   code,
   detail,
 });
-
-/** Header names in any case; a repeated one is joined with `, `, as a receiver does. */
-function headerMap(given: Line['headers']): ReadonlyMap<string, string> {
-  const joined = new Map<string, string>();
-  for (const [name, value] of Array.isArray(given) ? given : Object.entries(given)) {
-    for (const text of Array.isArray(value) ? value : [value]) {
-      const lower = name.toLowerCase();
-      const before = joined.get(lower);
-      joined.set(lower, before === undefined ? text : `${before}, ${text}`);
-    }
-  }
-  return joined;
-}
-
-/** The body's bytes; null when they are given twice, not at all, or not as base64. */
-function bodyOf({ rawBody, rawBodyBase64, method }: Line): Buffer | null {
-  const text = rawBody ?? null;
-  const base64 = rawBodyBase64 ?? null;
-  if (text !== null && base64 !== null) return null;
-  if (text !== null) return Buffer.from(text, 'utf8');
-  if (base64 === null) return method.toUpperCase() === 'GET' ? Buffer.alloc(0) : null;
-  const bytes = Buffer.from(base64, 'base64');
-  return bytes.toString('base64') === base64 ? bytes : null;
-}
 
 /** Texts, and truth values as texts: a credential schema names what it needs of them. */
 function storedCredential(given: Readonly<Record<string, unknown>>): StoredCredential {
@@ -166,7 +132,7 @@ function causeOf(
 function judge(line: Line, budget: CauseBudget | null): Refused {
   const { provider, url, now } = line;
   const method = line.method.toUpperCase();
-  const body = bodyOf(line);
+  const body = storedBody(line);
   if (body === null) return refuseRequest('line_invalid', 'rawBody or rawBodyBase64 is not usable');
   const judge = findProvider(provider);
   if (judge === null) return refuseRequest('provider_unknown');
@@ -187,18 +153,12 @@ function judge(line: Line, budget: CauseBudget | null): Refused {
 
 const idShape = z.object({ id: z.union([z.string(), z.number()]) });
 
-/** The fields at fault, by name. */
-function faults(error: z.ZodError): string {
-  const names = new Set(error.issues.map((issue) => String(issue.path[0] ?? 'line')));
-  return `missing or of the wrong type: ${[...names].join(', ')}`;
-}
-
 /** Judges a delivery that was parsed from JSON; the cause of a refusal costs of `budget`. Never throws. */
 export function checkDelivery(value: unknown, budget: CauseBudget | null = null): CheckVerdict {
   const withId = idShape.safeParse(value);
   const id = withId.success ? withId.data.id : null;
   const parsed = lineSchema.safeParse(value);
-  if (!parsed.success) return { id, ...refuseRequest('line_invalid', faults(parsed.error)) };
+  if (!parsed.success) return { id, ...refuseRequest('line_invalid', fieldsAtFault(parsed.error)) };
   return { id, ...judge(parsed.data, budget) };
 }
 

@@ -19,6 +19,8 @@ export interface RecorderOptions {
   readonly codec: Codec;
   readonly log: Pick<EventLog, 'partitions' | 'maxBatchBytes'>;
   readonly logger: Logger;
+  /** Whose day key seals what was received long ago, in ms since 1970. Default: that of its receipt. */
+  readonly sealedAt?: () => number;
   /** A body was left out of its record; for the metrics. */
   readonly onBodyOmitted?: (provider: ProviderName) => void;
 }
@@ -68,16 +70,17 @@ interface Content {
 }
 
 function record(
-  { keyRing, codec, log, logger }: RecorderOptions,
+  { keyRing, codec, log, logger, sealedAt }: RecorderOptions,
   { tenant, provider, raw }: VerifiedDelivery,
   { mapped, kept }: Content,
 ): Recorded | Promise<Recorded> {
   const { endpoint, receivedAt, correlationId } = raw;
   const { facts, mappingVersion } = mapped;
   const traceId = traceIdOf(raw);
+  const sealed = sealedAt === undefined ? {} : { sealedAt: sealedAt() };
   const sealing = sealFact(
     { keyRing, codec, maxBytes: log.maxBatchBytes },
-    { tenant, endpoint, provider, receivedAt, correlationId, traceId, mappingVersion },
+    { tenant, endpoint, provider, receivedAt, correlationId, traceId, mappingVersion, ...sealed },
     { facts, raw: kept },
   );
   if (sealing === null) return { ok: false, reason: 'too_large' };

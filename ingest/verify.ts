@@ -37,6 +37,20 @@ export function verifyDelivery(raw: RawDelivery, endpoint: Endpoint, nowMs: numb
   return { ok: true, delivery };
 }
 
+/** What stands where a verified delivery has the credential that verified it. */
+const vouched = { id: 'vouched', isRetiring: false } as const;
+
+/**
+ * A delivery of an import that nobody signed, or whose signature nobody kept: the operator who imports it
+ * vouches for it, and its facts say so (import-line.ts). Never for what comes over the network.
+ */
+export function vouchFor(raw: RawDelivery, endpoint: Endpoint): VerifiedDelivery {
+  const { tenant, provider } = endpoint;
+  const url = publicUrl(endpoint.publicBaseUrl, raw.target);
+  const delivery = { tenant, provider, url, raw, credential: vouched };
+  return { ...delivery, signedAtMs: null, messageId: null } as unknown as VerifiedDelivery;
+}
+
 /** What is read off an endpoint once. */
 interface Prepared {
   readonly values: readonly StoredCredential[];

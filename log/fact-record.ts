@@ -24,6 +24,11 @@ export interface FactHead extends Pick<
 > {
   /** Null: the record begins a trace of its own. */
   readonly traceId: string | null;
+  /**
+   * When it is sealed, in ms since 1970: its day's key is used. Default: when it was received. What is imported was
+   * received on a day whose key may be destroyed already.
+   */
+  readonly sealedAt?: number;
 }
 
 export interface FactSealing {
@@ -47,11 +52,12 @@ const header = formatHeader({ kind: 'fact' });
  */
 export function sealFact(
   { keyRing, codec, maxBytes }: FactSealing,
-  { tenant, endpoint, provider, receivedAt, correlationId, traceId, mappingVersion }: FactHead,
+  given: FactHead,
   content: DeliveryContent,
 ): FactRecord | null | Promise<FactRecord> {
+  const { tenant, endpoint, provider, receivedAt, correlationId, traceId, mappingVersion } = given;
   const deliveryId = randomId();
-  const dayKey = utcDay(receivedAt);
+  const dayKey = utcDay(given.sealedAt ?? receivedAt);
   const plain = encodeContent(content, scratch);
   const head = {
     tenant,

@@ -24,6 +24,11 @@ export const laneNames = ['realtime', 'bulk'] as const satisfies readonly Lane[]
 
 /** While both lanes wait, every eighth input is from the bulk lane: its guaranteed share. */
 const realtimePerBulk = 7;
+/**
+ * Most inputs of a micro-batch of the bulk lane alone: what comes in real time meanwhile waits for it to be decided
+ * and appended. More would not be faster: a batch of this many already takes as long as an append.
+ */
+const bulkBatch = 16;
 const maxBytesPerPartition = 1 << 20;
 const maxWaitMs = 500;
 const defaultQueueBytes = 8 << 20;
@@ -107,8 +112,12 @@ export class Lanes {
     }
     const taken: SourceRecord[] = [];
     let bytes = 0;
-    while (taken.length < max && bytes < maxTakenBytes) {
-      const state = this.#lanes[this.#nextLane()];
+    const isBulkAlone = this.#lanes.realtime.waiting.length === 0;
+    const most = isBulkAlone ? Math.min(max, bulkBatch) : max;
+    while (taken.length < most && bytes < maxTakenBytes) {
+      const lane = this.#nextLane(isBulkAlone);
+      if (lane === null) break;
+      const state = this.#lanes[lane];
       const input = state.waiting.shift();
       if (input === undefined) break;
       taken.push(input);
@@ -120,13 +129,18 @@ export class Lanes {
     return taken;
   }
 
-  #nextLane(): Lane {
+  /**
+   * Null ends a micro-batch: beside inputs in real time the bulk lane has its share and no more, for what goes
+   * together is appended together.
+   */
+  #nextLane(isBulkAlone: boolean): Lane | null {
     const { realtime, bulk } = this.#lanes;
-    const bulkIsDue = this.#sinceBulk >= realtimePerBulk || realtime.waiting.length === 0;
+    const bulkIsDue = this.#sinceBulk >= realtimePerBulk || isBulkAlone;
     if (bulk.waiting.length > 0 && bulkIsDue) {
       this.#sinceBulk = 0;
       return 'bulk';
     }
+    if (realtime.waiting.length === 0) return null;
     this.#sinceBulk += 1;
     return 'realtime';
   }

@@ -31,6 +31,7 @@ interface MarkRow {
   readonly partition: number;
   readonly next: number;
   readonly covered: number;
+  readonly covered_bulk: number;
 }
 
 export interface ClusterOptions {
@@ -149,7 +150,7 @@ export class Cluster {
     return made.key;
   }
 
-  /** Waits until everything in `deliveries` is decided and everything in `events` is projected. */
+  /** Waits until everything in both lanes is decided and everything in `events` is projected. */
   async processed(timeoutMs = 60_000): Promise<void> {
     const { log } = this;
     const partitions = Array.from({ length: log.partitions }, (_, partition) => partition);
@@ -157,18 +158,21 @@ export class Cluster {
       'everything to be decided and projected',
       async () => {
         const { rows } = await this.installation.database.query<MarkRow>(
-          `select projection, partition, next_offset::int as next, covered_realtime::int as covered
+          `select projection, partition, next_offset::int as next, covered_realtime::int as covered,
+               covered_bulk::int as covered_bulk
              from marks`,
         );
         const marks = new Map(rows.map((row) => [`${row.projection}/${row.partition}`, row]));
         const done = await Promise.all(
           partitions.map(async (partition) => {
             const facts = (await log.bounds('deliveries', partition)).next;
+            const bulk = (await log.bounds('deliveries.bulk', partition)).next;
             const events = (await log.bounds('events', partition)).next;
             return projections.every(({ name }) => {
               const mark = marks.get(`${name}/${partition}`);
-              if (mark === undefined) return facts === 0;
-              return mark.next === events && mark.covered + 1 >= facts;
+              if (mark === undefined) return facts === 0 && bulk === 0;
+              const isCovered = mark.covered + 1 >= facts && mark.covered_bulk + 1 >= bulk;
+              return mark.next === events && isCovered;
             });
           }),
         );

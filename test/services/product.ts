@@ -79,6 +79,8 @@ export async function runTrunkline(
     readonly data: string;
     readonly env?: Readonly<Record<string, string>>;
     readonly input?: string;
+    /** Kills it (SIGKILL) when aborted. */
+    readonly kill?: AbortSignal;
   },
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [entry, ...args], {
@@ -92,6 +94,7 @@ export async function runTrunkline(
   child.stdin.end(options.input ?? '');
   // A command that hangs is a fault to be seen, not one to wait for.
   const limit = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  options.kill?.addEventListener('abort', () => child.kill('SIGKILL'));
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve));
   clearTimeout(limit);
   return { code, stdout, stderr };
