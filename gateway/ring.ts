@@ -212,6 +212,7 @@ function entryOf(event: EventEnvelope, value: Buffer, known: Map<string, FilterF
     case 'not_understood':
       return madeEntry(seq, kept, { ...nothing, callId: body.callId });
     case 'parked':
+    case 'act':
       return madeEntry(seq, kept, nothing);
   }
 }

@@ -7,7 +7,7 @@ import type { KeyRing } from '../runtime/keys.js';
 import type { CallView, LegView, MessageView, TimelineEntry } from '../schemas/call-state.js';
 import type { CallEventBody, EventEnvelope } from '../schemas/events.js';
 import type { OrderKey } from '../schemas/facts.js';
-import type { TenantId } from '../schemas/ids.js';
+import type { EventId, TenantId } from '../schemas/ids.js';
 import type {
   CallItem,
   LegItem,
@@ -213,9 +213,14 @@ export function liveEvent(event: EventEnvelope, shape: Shape, opened: Opened): L
         reason: body.reason,
       };
     case 'parked':
-      return { ...base, reason: body.errorCode };
+      return { ...base, reason: body.errorCode, ...deadLetter(body.parking?.parkId) };
+    case 'act':
+      return { ...base, reason: body.refused ?? body.act, ...deadLetter(body.about) };
   }
 }
+
+const deadLetter = (id: EventId | undefined): Pick<LiveEvent, 'deadLetter'> =>
+  id === undefined ? {} : { deadLetter: id };
 
 /** In lists `removed` names calls: one that turned out to be a leg of this call. */
 const mergedCalls = (body: CallEventBody): Pick<LiveEvent, 'removed'> =>
@@ -259,6 +264,7 @@ export function boxesOfEvent(event: EventEnvelope): Box[] {
       return boxesOfRecord(event.tenant, event.body.after);
     case 'not_understood':
     case 'parked':
+    case 'act':
       return [];
   }
 }

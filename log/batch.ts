@@ -114,13 +114,13 @@ export class Planner {
     }
     decider.revoke();
     const before = await this.#decide(inputs.slice(0, at));
-    const parked = this.#park(faulty, fault);
+    const parked = await this.#park(faulty, fault);
     onParked?.();
     return [...before, parked, ...(await this.#decide(inputs.slice(at + 1)))];
   }
 
-  #park(input: SourceRecord, { code, detail }: Fault): Outputs {
-    const drafts = this.#options.decider.park(input, code, detail);
+  async #park(input: SourceRecord, { code, detail }: Fault): Promise<Outputs> {
+    const drafts = await this.#options.decider.park(input, code, detail);
     const { outputs, numbers } = this.#number([input], [drafts]);
     const [parked] = outputs;
     if (parked === undefined || parked.fault !== null) {

@@ -34,7 +34,11 @@ export interface Decider {
    */
   revoke(): void;
   /** Outputs for an input whose outputs exceed the batch limit; later decisions build on them. */
-  park(input: SourceRecord, errorCode: string, error: string): readonly EventDraft[];
+  park(
+    input: SourceRecord,
+    errorCode: string,
+    error: string,
+  ): readonly EventDraft[] | Promise<readonly EventDraft[]>;
   /**
    * These drafts are in the log, with these offsets and numbers. Called once per append that held
    * events, in the order of the decisions; one call of `decide` may take several appends.

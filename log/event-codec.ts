@@ -301,13 +301,14 @@ const unreadable = (detail: string, cause?: Error): TrunklineError =>
 
 type BodyOf<K extends EventBody['kind']> = Omit<Extract<EventBody, { kind: K }>, 'kind'>;
 
-/** The envelope as the schema has it: the body in one of five fields. */
+/** The envelope as the schema has it: the body in one of six fields. */
 interface WireEvent extends Omit<EventEnvelope, 'body'> {
   readonly call: BodyOf<'call'> | null;
   readonly message: BodyOf<'message'> | null;
   readonly notUnderstood: BodyOf<'not_understood'> | null;
   readonly parked: BodyOf<'parked'> | null;
   readonly record: BodyOf<'record'> | null;
+  readonly act: BodyOf<'act'> | null;
 }
 
 // Field by field, on the hot path: spreading the rest of an object costs as much as encoding it.
@@ -333,6 +334,7 @@ function toWire(event: EventEnvelope): WireEvent {
     notUnderstood: body.kind === 'not_understood' ? body : null,
     parked: body.kind === 'parked' ? body : null,
     record: body.kind === 'record' ? body : null,
+    act: body.kind === 'act' ? body : null,
   };
 }
 function fromWire(wire: WireEvent): EventEnvelope {
@@ -355,7 +357,7 @@ function fromWire(wire: WireEvent): EventEnvelope {
   };
 }
 
-function bodyOf({ call, message, record, notUnderstood, parked }: WireEvent): EventBody {
+function bodyOf({ call, message, record, notUnderstood, parked, act }: WireEvent): EventBody {
   if (call !== null) {
     const { fact } = call;
     if (fact === null) return { ...call, kind: 'call' };
@@ -365,6 +367,7 @@ function bodyOf({ call, message, record, notUnderstood, parked }: WireEvent): Ev
   if (record !== null) return { ...record, kind: 'record' };
   if (notUnderstood !== null) return { ...notUnderstood, kind: 'not_understood' };
   if (parked !== null) return { ...parked, kind: 'parked' };
+  if (act !== null) return { ...act, kind: 'act' };
   throw unreadable('an event without a body');
 }
 

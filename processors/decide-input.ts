@@ -92,6 +92,7 @@ function decideFact(whose: Whose, sealed: SealedFact, states: BatchStates): read
     case 'not_understood':
       return decideNotUnderstood(whose, sealed.fact, sealed.receivedAt, states);
     case 'act':
+      // Decided on its own, beside the rules: what it releases is decided by them.
       return [];
     case 'timer':
       return applyTimer(whose, sealed, states);

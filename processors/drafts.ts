@@ -3,9 +3,9 @@
 
 import { hash } from 'node:crypto';
 import type { SourceRecord } from '../log/owner.js';
-import { laneTopics } from '../log/lanes.js';
-import type { EventBody, EventDraft } from '../schemas/events.js';
+import type { EventBody, EventDraft, ParkedBody } from '../schemas/events.js';
 import type { RecordedFact } from '../schemas/facts.js';
+import type { ActBody } from '../schemas/parking.js';
 import { eventId, tenantId, type EventId, type FactId } from '../schemas/ids.js';
 import { callRuleVersion } from './call/decide.js';
 import { messageRuleVersion } from './message/decide.js';
@@ -24,6 +24,7 @@ const ruleVersions: Readonly<Record<EventBody['kind'], Readonly<Record<string, n
   record: { record: recordRuleVersion },
   not_understood: { call: callRuleVersion },
   parked: {},
+  act: {},
 };
 
 /**
@@ -35,15 +36,19 @@ function eventIdOf(input: SourceRecord, factId: string, index: number): EventId 
   return eventId(`evt_${hash('sha256', name, 'base64url').slice(0, 22)}`);
 }
 
-/** Drafts of one input, in order. */
+/**
+ * Drafts of one input, in order. `released`: the parked fact whose turn came by this input, an act; of two
+ * copies that wait in one queue each has events of its own.
+ */
 export function draftsOf(
   input: SourceRecord,
   record: RecordedFact,
   decided: readonly Decided[],
+  released = '',
 ): readonly EventDraft[] {
   return decided.map(({ factId, occurredAt, body }, index) => ({
     tenant: record.tenant,
-    eventId: eventIdOf(input, factId, index),
+    eventId: eventIdOf(input, released + factId, index),
     factId,
     provider: record.provider,
     occurredAt,
@@ -55,31 +60,42 @@ export function draftsOf(
   }));
 }
 
+/** Id of the event that parks an input; it names the dead letter too. */
+export const parkIdOf = (input: SourceRecord): EventId => eventIdOf(input, 'parked', 0);
+
 /** The one draft of an input that cannot be processed. `record`: its header, when that is readable. */
-export function parkedDraft(
+export const parkedDraft = (
   input: SourceRecord,
   record: RecordedFact | null,
-  errorCode: string,
-  error: string,
-): EventDraft {
-  return {
-    // The key's tenant: its sequence is of this partition, whatever the value claims.
-    tenant: tenantId(input.key),
-    eventId: eventIdOf(input, 'parked', 0),
-    factId: null,
-    provider: record?.provider ?? null,
-    occurredAt: null,
-    receivedAt: record?.receivedAt ?? input.appendedAt,
-    correlationId: record?.correlationId ?? '',
-    traceId: record?.traceId ?? '',
-    ruleVersions: ruleVersions.parked,
-    body: {
-      kind: 'parked',
-      type: 'fact.parked',
-      sourceTopic: laneTopics[input.lane],
-      sourceOffset: input.offset,
-      errorCode,
-      error,
-    },
-  };
-}
+  body: ParkedBody,
+): EventDraft => ({
+  // The key's tenant: its sequence is of this partition, whatever the value claims.
+  tenant: tenantId(input.key),
+  eventId: parkIdOf(input),
+  factId: null,
+  provider: record?.provider ?? null,
+  occurredAt: null,
+  receivedAt: record?.receivedAt ?? input.appendedAt,
+  correlationId: record?.correlationId ?? '',
+  traceId: record?.traceId ?? '',
+  ruleVersions: ruleVersions.parked,
+  body,
+});
+
+/** What an act is and what became of parked facts by it: drafts of the act's own record. */
+export const actDraft = (
+  input: SourceRecord,
+  record: RecordedFact,
+  body: ActBody | ParkedBody,
+): EventDraft => ({
+  tenant: record.tenant,
+  eventId: eventIdOf(input, body.kind === 'act' ? 'act' : (body.parking?.parkId ?? ''), 0),
+  factId: body.kind === 'act' ? body.actId : null,
+  provider: record.provider,
+  occurredAt: null,
+  receivedAt: record.receivedAt,
+  correlationId: record.correlationId,
+  traceId: record.traceId,
+  ruleVersions: ruleVersions.parked,
+  body,
+});

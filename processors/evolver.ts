@@ -7,11 +7,13 @@ import type { TenantId } from '../schemas/ids.js';
 import { evolveAlias, evolveCall } from './call/evolve.js';
 import { aliasKey } from './call/identity.js';
 import { evolveMessage } from './message/evolve.js';
+import { evolveParking, touchedByParking } from './parking/state.js';
 import { evolveRecord } from './record/evolve.js';
 
 /**
  * Raise it when a state's meaning changes: stored rows of another version are folded again. A further kind of
- * aggregate changes no state that is there, so `record` came without another version (decision 0011).
+ * aggregate changes no state that is there, so `record`, `queue` and `parked` came without another version
+ * (decisions 0011, 0013).
  */
 export const evolverVersion = 1;
 
@@ -35,8 +37,10 @@ export function touchedBy(tenant: TenantId, body: EventBody): readonly Aggregate
       return [{ tenant, kind: 'message', key: body.messageId }];
     case 'record':
       return [{ tenant, kind: 'record', key: body.recordId }];
-    case 'not_understood':
     case 'parked':
+    case 'act':
+      return touchedByParking(tenant, body);
+    case 'not_understood':
       return [];
   }
 }
@@ -54,8 +58,10 @@ export function evolveBody(
       return evolveMessage(state, body);
     case 'record':
       return evolveRecord(state, body);
-    case 'not_understood':
     case 'parked':
+    case 'act':
+      return evolveParking(ref, state, body);
+    case 'not_understood':
       return state ?? {};
   }
 }

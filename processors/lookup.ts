@@ -5,6 +5,7 @@ import { TrunklineError } from '../runtime/errors.js';
 import { postgresError, type Database } from '../runtime/postgres.js';
 import { nameOf, type AggregateRef, type AggregateState } from '../schemas/aggregates.js';
 import { offset, type Offset, type TenantId } from '../schemas/ids.js';
+import { noQueue } from './parking/state.js';
 
 /** Rows and the mark they belong to. A row that is absent does not exist at that mark. */
 export interface Snapshot {
@@ -31,7 +32,7 @@ interface LookupRow {
 
 // One statement is one snapshot. An alias always leads to the live call (a merge re-points it in the
 // event that merges), so that one step from alias to call is enough. The first row has the mark.
-const text = `with wanted as (
+const textWith = (more: string): string => `with wanted as (
     select * from unnest($1::text[], $2::text[], $3::text[]) w (tenant_id, kind, key)
   ), direct as (
     select s.tenant_id, s.kind, s.key, s.version, s.state from wanted
@@ -43,6 +44,7 @@ const text = `with wanted as (
     join aggregate_state c on c.tenant_id = d.tenant_id and c.kind = 'call'
       and c.key = d.state::json ->> 'callId'
     where d.kind = 'alias'
+    ${more}
   )
   select (select next_offset from marks
       where projection = 'aggregate_state' and version = $4 and partition = $5) as mark,
@@ -51,11 +53,28 @@ const text = `with wanted as (
     found.*
   from (values (1)) one left join found on true`;
 
+// An owner holds every queue of its partition in which something waits, so that what it does not hold does
+// not exist. They are few, and found by an index of their own.
+const openQueues = `union
+    select s.tenant_id, s.kind, s.key, s.version, s.state from aggregate_state s
+    where s.kind = 'queue' and s.partition = $5 and s.state <> '${JSON.stringify(noQueue)}'`;
+
 /**
  * Lookups in Postgres. A row that other rules folded is none this process can decide on: it throws
  * `state_version` until aggregate_state is rebuilt with the rules of this version.
  */
-export function postgresStates(database: Database, version: number): ReadStates {
+export const postgresStates = (database: Database, version: number): ReadStates =>
+  reading(database, version, { name: 'processors_lookup', text: textWith('') });
+
+/** Reads of a takeover: also the queues of the partition, in the same snapshot. */
+export const postgresTakeover = (database: Database, version: number): ReadStates =>
+  reading(database, version, { name: 'processors_takeover', text: textWith(openQueues) });
+
+function reading(
+  database: Database,
+  version: number,
+  statement: { readonly name: string; readonly text: string },
+): ReadStates {
   return async (partition, refs) => {
     const values = [
       refs.map((ref) => ref.tenant),
@@ -65,7 +84,7 @@ export function postgresStates(database: Database, version: number): ReadStates 
       partition,
     ];
     const { rows } = await database
-      .query<LookupRow>({ name: 'processors_lookup', text, values })
+      .query<LookupRow>({ ...statement, values })
       .catch((thrown: unknown) => {
         throw postgresError(thrown);
       });

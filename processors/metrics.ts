@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { endReasons, type EndReason } from '../log/ownership-end.js';
 import type { Metrics } from '../runtime/metrics.js';
+import { actEventTypes, parkedClasses, parkedEventTypes } from '../schemas/parking.js';
 import {
   callEventTypes,
   messageEventTypes,
@@ -17,7 +18,8 @@ const eventTypes: readonly EventType[] = [
   ...messageEventTypes,
   ...recordEventTypes,
   'delivery.not_understood',
-  'fact.parked',
+  ...parkedEventTypes,
+  ...actEventTypes,
 ];
 const factKinds = ['call', 'message', 'record', 'not_understood', 'act', 'timer'] as const;
 const lanes = ['realtime', 'bulk'] as const;
@@ -29,6 +31,8 @@ export class ProcessorMetrics {
   readonly events: Counter<'type'>;
   /** Facts of a call, message or record that name none; the samples must leave it at zero. */
   readonly unattributed: Counter;
+  /** By why: what is `behind` waits for another one. */
+  readonly parked: Counter<'class'>;
   readonly appended: Counter;
   readonly lookups: Histogram;
   readonly lookupRefs: Counter;
@@ -55,6 +59,7 @@ export class ProcessorMetrics {
     this.facts = counter('facts', 'Facts decided, by kind', ['kind']);
     this.events = counter('events', 'Events decided, by type', ['type']);
     this.unattributed = counter('unattributed_facts', 'Facts that name no call, message or record');
+    this.parked = counter('parked_facts', 'Facts that could not be processed, by why', ['class']);
     this.appended = counter('appended_events', 'Events acknowledged by the log');
     this.lookups = new Histogram({
       name: 'trunkline_processors_lookup_seconds',
@@ -83,6 +88,7 @@ export class ProcessorMetrics {
     for (const outcome of ['hit', 'miss', 'behind'] as const) this.hotRefs.inc({ outcome }, 0);
     for (const kind of factKinds) this.facts.inc({ kind }, 0);
     for (const type of eventTypes) this.events.inc({ type }, 0);
+    for (const one of parkedClasses) this.parked.inc({ class: one }, 0);
     for (const reason of endReasons) this.ends.inc({ reason }, 0);
   }
 

@@ -3,7 +3,9 @@
 // One per ownership; nothing in it outlives that.
 
 import type { AggregateState } from '../schemas/aggregates.js';
-import type { Offset } from '../schemas/ids.js';
+import { eventId, tenantId, type Offset } from '../schemas/ids.js';
+import { QueueIndex } from './parking/queue-index.js';
+import { queueStateOf } from './parking/state.js';
 
 interface Entry {
   state: AggregateState;
@@ -12,6 +14,9 @@ interface Entry {
   /** Offset of the last acknowledged event that touched it; −1 before the first. */
   last: number;
 }
+
+/** Queues stay for as long as something waits in them: their absence here means that there is none. */
+export const isQueue = (name: string): boolean => name.includes('\0queue\0');
 
 /** What the last call of `decide` did to an entry. */
 interface Undo {
@@ -32,9 +37,12 @@ export class Overlay {
   #undo = new Map<string, Undo>();
   /** The highest mark that was evicted to. */
   #evictedTo = 0;
+  /** Every queue of the partition in which something waits. */
+  readonly queues = new QueueIndex();
 
+  /** States that wait for the store; what stays whatever the store does is not among them. */
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size - this.queues.size;
   }
 
   get(name: string): AggregateState | undefined {
@@ -56,6 +64,7 @@ export class Overlay {
     const undo = this.#undo.get(name);
     if (undo === undefined) this.#undo.set(name, { before: entry?.state ?? null, touches: 1 });
     else undo.touches += 1;
+    this.#noteQueue(name, entry?.state ?? null, state);
     if (entry === undefined) this.#entries.set(name, { state, pending: 1, last: -1 });
     else {
       entry.state = state;
@@ -65,6 +74,7 @@ export class Overlay {
 
   /** At a takeover: a state folded from events of the tail, the last of them at `last`. */
   restore(name: string, state: AggregateState, last: Offset): void {
+    this.#noteQueue(name, this.#entries.get(name)?.state ?? null, state);
     this.#entries.set(name, { state, pending: 0, last });
     this.#acknowledged.push({ offset: last, name });
   }
@@ -93,10 +103,11 @@ export class Overlay {
       const entry = this.#entries.get(name);
       if (entry === undefined) continue;
       entry.pending -= touches;
+      this.#noteQueue(name, entry.state, before);
       if (before === null) this.#entries.delete(name);
       else {
         entry.state = before;
-        if (entry.pending === 0 && entry.last < this.#evictedTo) this.#entries.delete(name);
+        if (entry.pending === 0 && entry.last < this.#evictedTo) this.#drop(name, before);
       }
     }
     this.#undo = new Map();
@@ -109,12 +120,25 @@ export class Overlay {
     let head = this.#head;
     for (let next = queue[head]; next !== undefined && next.offset < mark; next = queue[head]) {
       const entry = this.#entries.get(next.name);
-      if (entry?.pending === 0 && entry.last < mark) this.#entries.delete(next.name);
+      if (entry?.pending === 0 && entry.last < mark) this.#drop(next.name, entry.state);
       head += 1;
     }
     // Cut off what was looked at once it is the larger half: each touch is moved once at most.
     const isMostlySeen = head > 1024 && head * 2 > queue.length;
     this.#acknowledged = isMostlySeen ? queue.slice(head) : queue;
     this.#head = isMostlySeen ? 0 : head;
+  }
+
+  #drop(name: string, state: AggregateState): void {
+    if (isQueue(name) && queueStateOf(state).waiting.length > 0) return;
+    this.#entries.delete(name);
+  }
+
+  #noteQueue(name: string, before: AggregateState | null, after: AggregateState | null): void {
+    if (!isQueue(name)) return;
+    const [tenant = '', , key = ''] = name.split('\0');
+    const had = before === null ? null : queueStateOf(before);
+    const has = after === null ? null : queueStateOf(after);
+    this.queues.changed(tenantId(tenant), eventId(key), had, has);
   }
 }

@@ -12,11 +12,12 @@ import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Coverage } from '../schemas/events.js';
 import type { Database } from '../runtime/postgres.js';
-import { OverlayDecider } from './decider.js';
+import { OverlayDecider, type DeciderParts } from './decider.js';
 import { evolverVersion } from './evolver.js';
 import { hotStates, type HotStates } from './hot-lookup.js';
-import { postgresStates, type ReadStates } from './lookup.js';
+import { postgresStates, postgresTakeover } from './lookup.js';
 import type { ProcessorMetrics } from './metrics.js';
+import { readSource } from './parking/source.js';
 import { States } from './state.js';
 import { takeOver } from './takeover.js';
 
@@ -35,6 +36,8 @@ export interface PipelineParts {
   readonly onCovered?: (partition: number, covered: Coverage) => void;
   /** Most states kept while the store has not applied their events; then deciding waits for it. */
   readonly maxOverlay: number;
+  /** A test puts others in their place. */
+  readonly decideFacts?: DeciderParts['decideFacts'];
 }
 
 /** How often a full overlay asks whether the store has caught up, in ms. */
@@ -67,20 +70,18 @@ async function begin(
   /** Aborts when this ownership is over. */
   signal: AbortSignal,
 ): Promise<Decider | 'again'> {
-  const { codec, keyRing, database, metrics, logger, maxOverlay } = parts;
+  const { log, codec, keyRing, database, metrics, logger, maxOverlay, decideFacts } = parts;
   const { partition } = restored;
-  const hot = hotOf(parts, restored);
-  const read: ReadStates = postgresStates(database, evolverVersion);
-  const taken = await takeOver(restored, codec, read);
+  const taken = await takeOver(restored, codec, postgresTakeover(database, evolverVersion));
   if (taken === 'again') return 'again';
   const { overlay, floor, rebuilds } = taken;
   const states = new States({
     partition,
-    read,
+    read: postgresStates(database, evolverVersion),
     overlay,
     floor,
     rebuilds,
-    hot,
+    hot: hotOf(parts, restored),
     onHot(info) {
       metrics.hot(info);
     },
@@ -99,7 +100,12 @@ async function begin(
       await pause(catchUpMs, signal);
     }
   };
-  return new OverlayDecider({ codec, keyRing, states, overlay, metrics, logger, room });
+  return new OverlayDecider({
+    ...{ codec, keyRing, states, overlay, metrics, logger, room },
+    readSource: (topic, at) => readSource(log, { topic, partition, offset: at }, signal),
+    maxBatchBytes: log.maxBatchBytes,
+    ...(decideFacts === undefined ? {} : { decideFacts }),
+  });
 }
 
 /** The hot tier of this ownership's log; a takeover never reads it. */

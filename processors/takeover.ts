@@ -10,10 +10,10 @@ import {
   type Evolver,
 } from '../schemas/aggregates.js';
 import type { EventEnvelope } from '../schemas/events.js';
-import type { Offset } from '../schemas/ids.js';
+import { offset as offsetOf, type Offset } from '../schemas/ids.js';
 import { evolver } from './evolver.js';
 import type { ReadStates, Snapshot } from './lookup.js';
-import { Overlay } from './overlay.js';
+import { isQueue, Overlay } from './overlay.js';
 
 /** The overlay of a new ownership, and the mark its rows were read with. */
 export interface TakenOver {
@@ -32,7 +32,8 @@ interface TailEvent {
 /**
  * Reads the rows of every aggregate in the tail with their mark m1, and folds the events at offsets
  * ≥ m1 on them, earlier ones not: those rows have them already. m1 before the start of the tail: the
- * store has lost commits since the mark was read, and the events between are not in the tail.
+ * store has lost commits since the mark was read, and the events between are not in the tail. `read` brings
+ * the queues of the partition too, asked for or not.
  */
 export async function takeOver(
   { partition, mark, tail }: Restored,
@@ -53,6 +54,8 @@ export async function takeOver(
   return { overlay: foldTail(rules, events, snapshot), floor, rebuilds };
 }
 
+const beforeAll = offsetOf(-1);
+
 function foldTail(rules: Evolver, events: readonly TailEvent[], { mark, rows }: Snapshot): Overlay {
   const states = new Map<string, { state: AggregateState; last: Offset }>();
   for (const { offset, event, refs } of events) {
@@ -64,6 +67,10 @@ function foldTail(rules: Evolver, events: readonly TailEvent[], { mark, rows }: 
     }
   }
   const overlay = new Overlay();
+  // All queues of the partition come with the rows: those that the tail does not touch too.
+  for (const [name, state] of rows) {
+    if (isQueue(name) && !states.has(name)) overlay.restore(name, state, beforeAll);
+  }
   for (const [name, { state, last }] of states) overlay.restore(name, state, last);
   overlay.restored();
   return overlay;

@@ -122,6 +122,12 @@ function counterOf(body: EventBody): Counter | null {
     case 'call.overdue':
     case 'call.settled':
     case 'call.timer_moved':
+    case 'fact.still_parked':
+    case 'fact.released':
+    case 'fact.discarded':
+    case 'act.applied':
+    case 'act.refused':
+    case 'act.duplicate_seen':
       return null;
   }
 }

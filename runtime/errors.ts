@@ -16,7 +16,7 @@ const rows = {
   migration_failed: { status: 500, retryable: false, title: 'A migration failed' },
   topic_settings: { status: 500, retryable: false, title: 'A topic has other settings' },
   schema_incompatible: { status: 500, retryable: false, title: 'A schema is not compatible' },
-  schema_unknown: { status: 500, retryable: false, title: 'A schema id is not known' },
+  schema_unknown: { status: 500, retryable: false, title: 'A schema is not known' },
   value_unreadable: { status: 500, retryable: false, title: 'A value of the log cannot be read' },
   batch_too_large: { status: 413, retryable: false, title: 'A batch is too large' },
   append_unknown: { status: 503, retryable: true, title: 'The outcome of an append is unknown' },

@@ -4,13 +4,16 @@
 import type { EventEnvelope } from './events.js';
 import type { TenantId } from './ids.js';
 
-/** `alias`: a provider's reference → call id. */
-export type AggregateKind = 'call' | 'alias' | 'message' | 'record';
+/**
+ * `alias`: a provider's reference → call id. `queue`: what waits for a retry, in order; an owner holds all of
+ * its partition's in memory. `parked`: one fact that waits.
+ */
+export type AggregateKind = 'call' | 'alias' | 'message' | 'record' | 'queue' | 'parked';
 
 export interface AggregateRef {
   readonly tenant: TenantId;
   readonly kind: AggregateKind;
-  /** Call id, `<provider>:<reference>`, message id or record id; never anything personal. */
+  /** Call id, `<provider>:<reference>`, message id, record id, or id of an event that parked a fact. */
   readonly key: string;
 }
 

@@ -21,6 +21,7 @@ import type {
   Seq,
   TenantId,
 } from './ids.js';
+import type { ActBody, Parking, ParkedEventType } from './parking.js';
 import type { RecordView, StoredRecordFact } from './record-state.js';
 import type { ArmedTimer } from './timers.js';
 
@@ -124,19 +125,21 @@ export interface NotUnderstoodBody {
   readonly timeline: TimelineChange;
 }
 
-/** A fact that cannot be processed. The partition goes on; the fact is kept for a re-drive. */
+/** A fact that cannot be processed. The partition goes on; the fact is kept for a retry. */
 export interface ParkedBody {
   readonly kind: 'parked';
-  readonly type: 'fact.parked';
+  readonly type: ParkedEventType;
   readonly sourceTopic: string;
   readonly sourceOffset: Offset;
   readonly errorCode: string;
   /** Names the fault without any value of the content. */
   readonly error: string;
+  /** Null on events that were written before parked facts could be retried (decision 0013). */
+  readonly parking: Parking | null;
 }
 
 export type EventBody =
-  CallEventBody | MessageEventBody | RecordEventBody | NotUnderstoodBody | ParkedBody;
+  CallEventBody | MessageEventBody | RecordEventBody | NotUnderstoodBody | ParkedBody | ActBody;
 export type EventType = EventBody['type'];
 
 /** What a decision knows of an event; the owner adds the rest. */

@@ -159,6 +159,8 @@ export interface LiveEvent {
   readonly removed?: readonly string[];
   readonly stats?: StatsItem;
   readonly reason?: string;
+  /** The parked fact it is about (`/v1/dead-letters/{id}`). */
+  readonly deadLetter?: string;
   /** The call was, or may have been, in the subscription's filter and no longer is: drop `callId`. */
   readonly left?: true;
   /** Sent to a slow reader: this many earlier events of the same thing are folded into this one. */

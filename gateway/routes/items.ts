@@ -141,6 +141,7 @@ export const eventSchema = z.object({
   entries: z.array(timelineSchema).optional(),
   removed: z.array(z.string()).optional(),
   reason: z.string().optional(),
+  deadLetter: z.string().optional(),
 });
 
 /** A page of a list: `next` is null on the last one. */

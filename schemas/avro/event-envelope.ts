@@ -241,18 +241,55 @@ const notUnderstood = record('NotUnderstood', [
   field('timeline', 'TimelineChange'),
 ]);
 
+const parkedFact = record('ParkedFact', [
+  field('kind', 'string'),
+  field('eventType', 'string'),
+  maybe('ref', 'string'),
+  maybe('from', 'string'),
+  maybe('to', 'string'),
+]);
+
+const parking = record('Parking', [
+  field('parkId', 'string'),
+  field('queueId', 'string'),
+  field('errorClass', 'string'),
+  field('attempts', 'int'),
+  field('refs', list('string')),
+  field('facts', list(parkedFact)),
+  maybe('deliveryId', 'string'),
+  maybe('endpoint', 'string'),
+  field('sourceAt', 'long'),
+  field('recordBytes', 'int'),
+  maybe('content', 'bytes'),
+  maybe('actId', 'string'),
+]);
+
 const parked = record('Parked', [
   field('type', 'string'),
   field('sourceTopic', 'string'),
   field('sourceOffset', 'long'),
   field('errorCode', 'string'),
   field('error', 'string'),
+  maybe('parking', parking),
+]);
+
+const act = record('Act', [
+  field('type', 'string'),
+  field('actId', 'string'),
+  field('act', 'string'),
+  field('about', 'string'),
+  field('actor', 'string'),
+  field('reason', 'string'),
+  maybe('refused', 'string'),
+  field('released', 'int'),
+  field('remaining', 'int'),
+  maybe('failed', 'string'),
 ]);
 
 const coverage = record('Coverage', [field('realtime', 'long'), field('bulk', 'long')]);
 
 /**
- * Avro schema of `EventEnvelope` (schemas/events.ts), field by field. The body is one of five optional
+ * Avro schema of `EventEnvelope` (schemas/events.ts), field by field. The body is one of six optional
  * fields, exactly one of them set: a new kind of body is then a compatible change.
  */
 export const eventEnvelopeSchema = {
@@ -279,5 +316,6 @@ export const eventEnvelopeSchema = {
     maybe('notUnderstood', notUnderstood),
     maybe('parked', parked),
     maybe('record', recordEvent),
+    maybe('act', act),
   ],
 } as const;

@@ -162,7 +162,8 @@ export function expectEachFactOnce({ tenants, deliveries }: History): void {
     const added = new Set<string>();
     for (const { body, correlationId, factId } of events) {
       expect(body.kind, tenant).not.toBe('parked');
-      if (body.kind === 'parked' || body.kind === 'not_understood') continue;
+      if (body.kind === 'parked' || body.kind === 'act') continue;
+      if (body.kind === 'not_understood') continue;
       const isCopy = body.type.endsWith('.duplicate_seen');
       if (!isCopy && body.fact === null) continue;
       const name = factId ?? '';

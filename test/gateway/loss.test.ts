@@ -81,7 +81,7 @@ it('says gap after a hole in the log, is never live again, and is not ready', as
   // A record that takes a number and never arrives.
   world.record(tenantId('tenant-0'), {
     ...{ kind: 'parked', type: 'fact.parked', sourceTopic: 'deliveries', sourceOffset: 0 as never },
-    ...{ errorCode: 'internal', error: 'lost' },
+    ...{ errorCode: 'internal', error: 'lost', parking: null },
   });
   world.happen(60);
   const resync = await socket.until('resync', ({ type }) => type === 'resync');

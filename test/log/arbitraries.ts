@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { recordEventTypes, type EventBody, type EventEnvelope } from '../../schemas/events.js';
 import {
+  actNames,
   callStatuses,
   failureCauses,
   messageStatuses,
@@ -10,6 +11,12 @@ import {
   type RecordedFact,
 } from '../../schemas/facts.js';
 import { timerNames } from '../../schemas/timers.js';
+import {
+  actEventTypes,
+  actRefusals,
+  parkedClasses,
+  parkedEventTypes,
+} from '../../schemas/parking.js';
 
 const text = fc.string({ maxLength: 24, unit: 'grapheme' });
 const time = fc.integer({ min: 0, max: 4_102_444_800_000 });
@@ -185,11 +192,33 @@ const notUnderstoodBody = fc.record({
 
 const parkedBody = fc.record({
   kind: fc.constant('parked'),
-  type: fc.constant('fact.parked'),
+  type: fc.constantFrom(...parkedEventTypes),
   sourceTopic: text,
   sourceOffset: offset,
   errorCode: text,
   error: text,
+  parking: maybe(
+    fc.record({
+      ...{ parkId: text, queueId: text, errorClass: fc.constantFrom(...parkedClasses) },
+      ...{ attempts: whole, refs: fc.array(text, { maxLength: 3 }), recordBytes: whole },
+      facts: fc.array(
+        fc.record({
+          ...{ kind: text, eventType: text, ref: maybe(text), from: maybe(text), to: maybe(text) },
+        }),
+        { maxLength: 2 },
+      ),
+      ...{ deliveryId: maybe(text), endpoint: maybe(text), sourceAt: time, actId: maybe(text) },
+      content: maybe(fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes))),
+    }),
+  ),
+});
+
+const actBody = fc.record({
+  kind: fc.constant('act'),
+  type: fc.constantFrom(...actEventTypes),
+  ...{ actId: text, act: fc.constantFrom(...actNames), about: text, actor: text, reason: text },
+  refused: maybe(fc.constantFrom(...actRefusals)),
+  ...{ released: whole, remaining: whole, failed: maybe(text) },
 });
 
 const area = fc.constantFrom(...recordAreas);
@@ -216,7 +245,7 @@ const recordBody = fc.record({
 });
 
 const body = fc.oneof(
-  ...[callBody, messageBody, recordBody, notUnderstoodBody, parkedBody],
+  ...[callBody, messageBody, recordBody, notUnderstoodBody, parkedBody, actBody],
 ) as unknown;
 
 /** Any event of any kind. Brands are types only, so arbitrary text stands for them. */

@@ -29,6 +29,10 @@ function event(): EventEnvelope {
   return sample;
 }
 
+/** A fact that was parked before there were queues. */
+const beforeQueues = (value: EventEnvelope): EventEnvelope =>
+  value.body.kind === 'parked' ? { ...value, body: { ...value.body, parking: null } } : value;
+
 describe('values', () => {
   test('every event comes out as it went in', () => {
     fc.assert(
@@ -111,7 +115,10 @@ describe('released schemas', () => {
     const versions = history.filter(({ name }) => name === 'event-envelope');
     expect(versions.length).toBeGreaterThan(1);
     const now = typeOf(currentSchemas['event-envelope']);
-    const kindsOfThen = anyEvent.filter(({ body }) => body.kind !== 'record').map(beforeTimers);
+    const kindsOfThen = anyEvent
+      .filter(({ body }) => body.kind !== 'record' && body.kind !== 'act')
+      .map(beforeTimers)
+      .map(beforeQueues);
     for (const { number, schema } of versions) {
       const then = typeOf(schema);
       fc.assert(

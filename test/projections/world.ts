@@ -379,6 +379,7 @@ export class World {
         sourceOffset: offset(this.#events),
         errorCode: 'internal',
         error: 'cannot be processed',
+        parking: null,
       },
     };
   }
