@@ -8,10 +8,11 @@ import { setTimeout as timer } from 'node:timers/promises';
 import type { Clock } from '../runtime/clock.js';
 import { toError, TrunklineError } from '../runtime/errors.js';
 import type { KeyRing } from '../runtime/keys.js';
-import type { DeliveryContent, ProviderName, SourceFact } from '../schemas/facts.js';
+import type { ActFact, DeliveryContent, ProviderName, SourceFact } from '../schemas/facts.js';
 import { ownProvider } from '../schemas/facts.js';
 import {
   endpointId,
+  eventId,
   factId,
   offset,
   type FactId,
@@ -66,6 +67,26 @@ export interface FactAppenderOptions {
 export function ownFactId(tenant: TenantId, ...name: readonly (string | number)[]): FactId {
   const text = ['own', tenant, ...name].join('\0');
   return factId(hash('sha256', text, 'base64url').slice(0, 22));
+}
+
+/** What an operator asks for. */
+export type ActRequest = Pick<ActFact, 'act' | 'actor' | 'reason'> & { readonly about: string };
+
+/** The fact of an act. Two requests with the same key are one act: the second is a duplicate. */
+export function actFact(
+  tenant: TenantId,
+  { act, about, actor, reason }: ActRequest,
+  requestKey: string,
+): OwnFact {
+  const fact: ActFact = {
+    kind: 'act',
+    factId: ownFactId(tenant, act, about, requestKey),
+    eventType: `dead_letter.${act}`,
+    occurredAt: null,
+    order: { phase: 1, atUs: 0, seq: 0 },
+    ...{ act, about: eventId(about), actor, reason },
+  };
+  return { tenant, fact };
 }
 
 const noDelivery = { method: 'OWN', url: '', headers: {}, body: Buffer.alloc(0) } as const;

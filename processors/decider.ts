@@ -177,8 +177,8 @@ export class OverlayDecider implements Decider {
     this.parts.metrics.facts.inc({ kind: 'act' });
     const prepare = (inputs: readonly SourceRecord[]) => prepareInputs(this.parts, inputs);
     const decide = (one: Released, batch: BatchStates) => this.#decideReleased(one, batch);
-    // Half a batch: what an act releases stands in one, beside its own events and their frames.
-    const maxBytes = Math.floor(maxBatchBytes / 2);
+    // All that an act releases stands in one batch, beside its own event.
+    const maxBytes = Math.floor(maxBatchBytes * 0.9) - actBytes;
     const parts = { states, overlay, prepare, readSource, decide, maxBytes };
     return decideAct(parts, act).then((drafts) => {
       this.#countEvents(drafts);
@@ -235,14 +235,16 @@ export class OverlayDecider implements Decider {
   }
 }
 
-/** Stands in for the numbers that the owner gives: as long as the longest of them. */
+/** Stands in for the numbers that the owner gives; real ones are shorter. */
 const unnumbered = {
   schemaVersion: 1,
-  seq: seq(Number.MAX_SAFE_INTEGER),
+  seq: seq(2 ** 48),
   epoch: epoch('0'.repeat(36)),
   owner: ownerId('0'.repeat(36)),
-  covered: { realtime: offset(2 ** 52), bulk: offset(2 ** 52) },
+  covered: { realtime: offset(2 ** 48), bulk: offset(2 ** 48) },
 } as const;
+/** What the event of an act takes of a batch, its reason included. */
+const actBytes = 2048;
 /** What a record of the log takes beside its value, generously: key, header and frame. */
 const recordFrameBytes = 512;
 

@@ -26,6 +26,8 @@ export interface ProcessorsDeps {
   readonly maxInputs?: number;
   /** Most states of one partition that may wait for the store. Default 20,000, some 100 MB at worst. */
   readonly maxOverlay?: number;
+  /** The rules; a test puts others in their place to have a fact fail and be mended. */
+  readonly decideFacts?: NonNullable<PipelineParts['decideFacts']>;
   /** How long deliveries are kept; given, the station warns when undecided ones near it. */
   readonly rawRetentionMs?: number;
   readonly onRetention?: (report: RetentionReport) => void;

@@ -37,7 +37,7 @@ export interface PipelineParts {
   /** Most states kept while the store has not applied their events; then deciding waits for it. */
   readonly maxOverlay: number;
   /** A test puts others in their place. */
-  readonly decideFacts?: DeciderParts['decideFacts'];
+  readonly decideFacts?: NonNullable<DeciderParts['decideFacts']>;
 }
 
 /** How often a full overlay asks whether the store has caught up, in ms. */

@@ -59,5 +59,6 @@ function whereThrown({ name, message, stack = '' }: Error): string {
   const match = frames.split('\n').map((line) => framePattern.exec(line)).find(Boolean);
   if (match === undefined || match === null) return kind;
   const [, inFunction, file = '', line = ''] = match;
-  return `${kind} ${inFunction === undefined ? '' : `in ${inFunction} `}(${file}:${line})`;
+  const own = inFunction?.split('.').at(-1);
+  return `${kind} ${own === undefined ? '' : `in ${own} `}(${file}:${line})`;
 }

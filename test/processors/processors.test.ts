@@ -172,7 +172,7 @@ describe('a fact that cannot be processed', () => {
         'value_unreadable',
         'value_unreadable',
         'key_missing',
-        'value_unreadable',
+        'schema_unknown',
         'call.discovered',
         'call.noted',
       ],
@@ -188,7 +188,7 @@ describe('a fact that cannot be processed', () => {
     station = new Station(database);
     run(station.processors());
     await station.record([{ ...clear, order: { phase: 1, atUs: 1, seq: 2 ** 52 } }]);
-    await station.record([clear]);
+    await station.record([{ ...clear, legRef: 'CA2' }]);
     const events = await station.untilEvents(3);
     expect(events).toMatchObject([
       { seq: 1, body: { type: 'fact.parked', errorCode: 'outputs_not_encodable' } },
@@ -205,18 +205,21 @@ describe('a fact that cannot be processed', () => {
     expect(events).toMatchObject([{ tenant: 'acme', seq: 1, body: { type: 'fact.parked' } }]);
   });
 
-  test('is parked when its outputs are larger than a batch, and later ones decide without it', async () => {
+  test('is parked when its outputs are larger than a batch, and those of its call behind it', async () => {
     station = new Station(database, { maxBatchBytes: 12_000 });
     run(station.processors());
     const large = { ...clear, factId: factId('f2'), details: { said: 'x'.repeat(12_000) } };
     await station.record([clear]);
     await station.record([large]);
     await station.record([{ ...clear, factId: factId('f3') }]);
-    const events = await station.untilEvents(4);
+    await station.record([{ ...clear, factId: factId('f4'), legRef: 'CA2' }]);
+    const events = await station.untilEvents(6);
     expect(events.slice(1)).toMatchObject([
       { body: { type: 'call.noted', fact: { factId: 'f1' } } },
       { body: { type: 'fact.parked', errorCode: 'outputs_too_large' } },
-      { body: { type: 'call.noted', fact: { factId: 'f3' }, after: { factCount: 2 } } },
+      { body: { type: 'fact.parked', errorCode: 'behind' } },
+      { body: { type: 'call.discovered' } },
+      { body: { type: 'call.noted', fact: { factId: 'f4' }, after: { factCount: 1 } } },
     ]);
   });
 

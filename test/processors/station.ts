@@ -4,10 +4,11 @@
 import { createLocalCodec } from '../../log/event-codec.js';
 import type { HotTier } from '../../log/hot-tier.js';
 import { createMemoryLog, MemoryStore } from '../../log/memory.js';
+import { actFact, FactAppender } from '../../log/own-facts.js';
 import { formatHeader } from '../../log/record-header.js';
 import { partitionOf } from '../../log/topics.js';
 import { evolver } from '../../processors/evolver.js';
-import { runProcessors } from '../../processors/main.js';
+import { runProcessors, type ProcessorsDeps } from '../../processors/main.js';
 import { runProjections } from '../../projections/main.js';
 import { systemClock } from '../../runtime/clock.js';
 import { createKeyRing, createMemoryKeyStore } from '../../runtime/keys.js';
@@ -16,7 +17,7 @@ import { createMetrics } from '../../runtime/metrics.js';
 import type { Database } from '../../runtime/postgres.js';
 import { encodeContent } from '../../schemas/delivery-content.js';
 import type { EventEnvelope } from '../../schemas/events.js';
-import type { ProviderFact, RecordedFact } from '../../schemas/facts.js';
+import type { ActName, ProviderFact, RecordedFact } from '../../schemas/facts.js';
 import { endpointId } from '../../schemas/ids.js';
 import { deliveryPlace } from '../../schemas/sealed.js';
 import { recordDelivery } from '../../ingest/record.js';
@@ -54,11 +55,10 @@ export class Station {
 
   /** One process; `stop` ends it cleanly. */
   processors(
-    more: {
-      readonly maxInputs?: number;
-      readonly maxOverlay?: number;
-      readonly hotTier?: HotTier;
-    } = {},
+    more: Pick<
+      Partial<ProcessorsDeps>,
+      'maxInputs' | 'maxOverlay' | 'hotTier' | 'decideFacts' | 'keyRing'
+    > = {},
   ) {
     const controller = new AbortController();
     this.metrics = createMetrics();
@@ -143,6 +143,15 @@ export class Station {
       ...change,
     });
     this.land(value);
+  }
+
+  /** An operator's act, as the gateway appends it. */
+  async act(act: ActName, about: string, requestId: string): Promise<void> {
+    const log = createMemoryLog(this.store);
+    const appender = new FactAppender({ log, codec, keyRing, clock: () => 1_790_000_100_000 });
+    const request = { act, about, actor: 'key_1', reason: 'mended' };
+    await appender.append([actFact(acme, request, requestId)]);
+    await appender.close();
   }
 
   land(value: Buffer | null): void {
