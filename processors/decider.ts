@@ -116,7 +116,11 @@ export class OverlayDecider implements Decider {
       if (behind !== null) return [this.#park(one, behind, batch)];
     }
     try {
-      const drafts = draftsOf(one.input, one.record, this.#decideFacts(one.record, one.sealed, batch));
+      const drafts = draftsOf(
+        one.input,
+        one.record,
+        this.#decideFacts(one.record, one.sealed, batch),
+      );
       batch.commit();
       this.#countFacts(one.sealed);
       this.#countEvents(drafts);
@@ -159,9 +163,7 @@ export class OverlayDecider implements Decider {
     const queue = queueId === null ? null : overlay.get(nameOf(queueRef(tenant, queueId)));
     const isFull = queue !== undefined && queue !== null && isQueueFull(queue);
     const fault = isFull ? faultOf('queue_full', `${maxWaiting} facts wait before it`) : because;
-    const place = isFull
-      ? { queueId: parkId, names: [] }
-      : { queueId: queueId ?? parkId, names };
+    const place = isFull ? { queueId: parkId, names: [] } : { queueId: queueId ?? parkId, names };
     const maxCarriedBytes = Math.min(mostCarriedBytes, this.parts.maxBatchBytes / 4);
     const body = parkedBody({ input, record, facts, parkId, ...place, fault, maxCarriedBytes });
     for (const ref of touchedBy(tenant, body)) {
@@ -201,7 +203,10 @@ export class OverlayDecider implements Decider {
     } catch (thrown) {
       const fault = this.#faultIn(thrown, batch);
       const isEncoding = fault.errorCode === 'value_unreadable';
-      return { ok: false, fault: isEncoding ? faultOf('outputs_not_encodable', fault.error) : fault };
+      return {
+        ok: false,
+        fault: isEncoding ? faultOf('outputs_not_encodable', fault.error) : fault,
+      };
     }
   }
 

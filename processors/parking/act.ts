@@ -241,7 +241,8 @@ async function gather(
 /** A queue and its facts are changed by the same events: one is never there without the other. */
 function waitingIn(state: AggregateState | null): WaitingState {
   const found = state === null ? null : parkedStateOf(state);
-  if (found === null || 'outcome' in found) throw new Error('a queue names a fact that does not wait');
+  if (found === null || 'outcome' in found)
+    throw new Error('a queue names a fact that does not wait');
   return found;
 }
 

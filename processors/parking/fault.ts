@@ -56,7 +56,10 @@ function whereThrown({ name, message, stack = '' }: Error): string {
   // The message comes first in a stack and may hold lines that look like frames.
   const at = stack.indexOf(message);
   const frames = at < 0 ? '' : stack.slice(at + message.length);
-  const match = frames.split('\n').map((line) => framePattern.exec(line)).find(Boolean);
+  const match = frames
+    .split('\n')
+    .map((line) => framePattern.exec(line))
+    .find(Boolean);
   if (match === undefined || match === null) return kind;
   const [, inFunction, file = '', line = ''] = match;
   const own = inFunction?.split('.').at(-1);

@@ -55,7 +55,8 @@ export const parkedRef = (tenant: TenantId, parkId: EventId): AggregateRef => ({
 
 /** The aggregates that an event of parking touches: none where it is from before there were queues. */
 export function touchedByParking(tenant: TenantId, body: ParkedBody | ActBody): AggregateRef[] {
-  if (body.kind === 'act') return body.type === 'act.applied' ? [parkedRef(tenant, body.about)] : [];
+  if (body.kind === 'act')
+    return body.type === 'act.applied' ? [parkedRef(tenant, body.about)] : [];
   if (body.parking === null) return [];
   const { queueId, parkId } = body.parking;
   return [queueRef(tenant, queueId), parkedRef(tenant, parkId)];

@@ -72,7 +72,8 @@ test.each(providerNames)('a hundred copies of a delivery of %s are applied once'
   const addedBy = new Map<string, string>();
   const seenAgain = new Map<string, Set<string>>();
   for (const { body, factId, correlationId } of events) {
-    if (body.kind === 'parked' || body.kind === 'act' || factId === null) throw new Error(`${provider}: ${body.type}`);
+    if (body.kind === 'parked' || body.kind === 'act' || factId === null)
+      throw new Error(`${provider}: ${body.type}`);
     if (body.type.endsWith('.duplicate_seen')) {
       seenAgain.set(factId, (seenAgain.get(factId) ?? new Set()).add(correlationId));
     } else if (body.kind !== 'not_understood' && body.fact !== null) {

@@ -65,12 +65,17 @@ function told({ body }: EventEnvelope): string {
       return `${body.type.slice('fact.'.length)} ${body.sourceOffset} ${body.errorCode}`;
     case 'act':
       return `${body.type} ${body.refused ?? `${body.released}/${body.remaining} ${body.failed}`}`;
-    default:
+    case 'message':
+    case 'record':
+    case 'not_understood':
       return body.type;
   }
 }
 const story = (): readonly string[] =>
-  station.events().map(told).filter((text) => !text.startsWith('call.'));
+  station
+    .events()
+    .map(told)
+    .filter((text) => !text.startsWith('call.'));
 const untilStory = async (...lines: readonly string[]): Promise<void> => {
   await until(`the story ${lines.join(', ')}`, () => story().length >= lines.length, 15_000).catch(
     () => undefined,
@@ -329,7 +334,9 @@ describe('an unreadable fact', () => {
     await station.record([{ ...fact('f1'), occurredAt: 'noon' } as unknown as CallFact]);
     await station.record([fact('f2')]);
     await untilStory('parked 0 value_unreadable', 'parked 1 schema_unknown', '+f2');
-    expect(station.events()[1]?.body).toMatchObject({ parking: { errorClass: 'schema', refs: [] } });
+    expect(station.events()[1]?.body).toMatchObject({
+      parking: { errorClass: 'schema', refs: [] },
+    });
     await station.act('retry', parked(0), 'r1');
     await station.act('discard', parked(1), 'd1');
     await untilStory(
