@@ -71,7 +71,7 @@ async function openForImport() {
   const [log, codec] = await Promise.all([installation.openLog(), installation.openCodec()]);
   return {
     ...{ log, codec, keyRing },
-    endpoint: (id: EndpointId) => endpointIn(installation, id),
+    endpoint: async (id: EndpointId) => (await endpointIn(installation, id))?.endpoint ?? null,
     async close() {
       await log.close();
       await installation.close();

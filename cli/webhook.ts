@@ -12,9 +12,10 @@ import {
   type CheckVerdict,
 } from '../ingest/check.js';
 import { TrunklineError } from '../runtime/errors.js';
-import { webhookUrl, type Endpoint } from '../runtime/registry.js';
+import { webhookUrl } from '../runtime/registry.js';
 import { causeWords } from '../schemas/refusal-causes.js';
 import { LineWriter, readLines } from './ndjson.js';
+import type { FoundEndpoint } from './open-endpoint.js';
 import { createSender, deliveryUrl } from './simulator/send.js';
 import {
   readJsonFile,
@@ -28,7 +29,7 @@ export interface WebhookContext {
   readonly stdin: Readable;
   readonly stdout: NodeJS.WritableStream;
   /** An endpoint of this installation; null when there is none of this id. */
-  endpoint(id: string): Promise<Endpoint | null>;
+  endpoint(id: string): Promise<FoundEndpoint | null>;
   setExitCode(code: number): void;
 }
 
@@ -63,6 +64,7 @@ async function credentialsOf(provider: string, options: CredentialOptions): Prom
 }
 
 interface CheckOptions extends CredentialOptions {
+  readonly endpoint?: string;
   readonly now?: string;
   readonly json?: boolean;
 }
@@ -73,11 +75,35 @@ function nowOf(delivery: StoredDelivery, { now }: CheckOptions): number {
   throw new TrunklineError('parameter_invalid', '--now is a number of unix seconds');
 }
 
-async function checkFile(file: string, options: CheckOptions): Promise<CheckVerdict> {
+async function checkFile(
+  file: string,
+  options: CheckOptions,
+  context: WebhookContext,
+): Promise<CheckVerdict> {
   const delivery = await readStoredDelivery(file);
-  const credentials = await credentialsOf(delivery.provider, options);
-  const line = { id: file, ...delivery, credentials, now: nowOf(delivery, options) };
+  const judged =
+    options.endpoint === undefined
+      ? { credentials: await credentialsOf(delivery.provider, options) }
+      : judgedBy(await endpointOf(options.endpoint, context));
+  const line = { id: file, ...delivery, ...judged, now: nowOf(delivery, options) };
   return checkDelivery(line, wholeSearch());
+}
+
+/** The endpoint's credentials, and what a delivery that they refuse is compared with. */
+function judgedBy({ endpoint, others, retired }: FoundEndpoint) {
+  const alike = others.filter(({ provider }) => provider === endpoint.provider);
+  return {
+    credentials: endpoint.credentials.map(({ value }) => value),
+    retiredCredentials: retired,
+    otherCredentials: alike.flatMap(({ credentials }) => credentials.map(({ value }) => value)),
+    otherUrls: [endpoint, ...alike].map(({ publicBaseUrl, id }) => webhookUrl(publicBaseUrl, id)),
+  };
+}
+
+async function endpointOf(id: string, context: WebhookContext): Promise<FoundEndpoint> {
+  const found = await context.endpoint(id);
+  if (found !== null) return found;
+  throw new TrunklineError('endpoint_unknown', 'no endpoint of this id in this installation');
 }
 
 async function checkStream(context: WebhookContext): Promise<void> {
@@ -107,7 +133,7 @@ async function check(
     await checkStream(context);
     return;
   }
-  const verdict = await checkFile(file, options);
+  const verdict = await checkFile(file, options, context);
   context.stdout.write(options.json === true ? `${JSON.stringify(verdict)}\n` : wordsOf(verdict));
   context.setExitCode(verdict.accepted ? 0 : 1);
 }
@@ -137,10 +163,7 @@ async function destinationOf(
     }
     return { to: options.to, signedUrl: options.signedUrl ?? options.to, credentials: given };
   }
-  const endpoint = await context.endpoint(options.endpoint);
-  if (endpoint === null) {
-    throw new TrunklineError('endpoint_unknown', 'no endpoint of this id in this installation');
-  }
+  const { endpoint } = await endpointOf(options.endpoint, context);
   const signedUrl = options.signedUrl ?? webhookUrl(endpoint.publicBaseUrl, endpoint.id);
   const live = endpoint.credentials[0]?.value ?? {};
   return { to: options.to ?? signedUrl, signedUrl, credentials: { ...live, ...given } };
@@ -170,11 +193,18 @@ export function registerWebhookCommands(program: Command, context: WebhookContex
     .argument('[file]', 'stored delivery; absent or -: NDJSON on standard input')
     .option('--credential <name=value>', 'a credential of the provider; repeatable', addCredential)
     .option('--secrets <file>', 'JSON with credentials by provider')
+    .option(
+      '--endpoint <id>',
+      'endpoint of this installation: its credentials, those of before and of others',
+    )
     .option('--now <seconds>', 'unix seconds to judge at; default: when it was signed')
     .option('--json', 'one JSON line')
     .addHelpText(
       'after',
-      '\nExit codes: 0 accepted, or every line was judged · 1 refused\n' +
+      '\nExamples:\n' +
+        '  $ trunkline webhook check refused.json --endpoint ep_1a2b3c\n' +
+        '  $ trunkline webhook check refused.json --credential authToken=…\n' +
+        'Exit codes: 0 accepted, or every line was judged · 1 refused\n' +
         'NDJSON: {"id","provider","method","url","headers","rawBody"|"rawBodyBase64","credentials","now"}\n' +
         'A refused delivery has its likely "cause", that "because" in words, and a "fix". To compare it with,\n' +
         'a line may hold "retiredCredentials" and "otherCredentials" (lists of credentials: the endpoint’s old\n' +

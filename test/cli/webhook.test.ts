@@ -9,6 +9,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { newTelnyxKey, telnyxPublicKey } from '../ingest/signing.js';
 import { registerSimulateCommand } from '../../cli/simulate.js';
+import type { FoundEndpoint } from '../../cli/open-endpoint.js';
 import { registerWebhookCommands } from '../../cli/webhook.js';
 import { verifyDelivery } from '../../ingest/verify.js';
 import type { Endpoint } from '../../runtime/registry.js';
@@ -28,7 +29,7 @@ interface Run {
 async function run(
   args: readonly string[],
   input = '',
-  endpoint: Endpoint | null = null,
+  found: FoundEndpoint | null = null,
 ): Promise<Run> {
   const stdout = new PassThrough();
   const chunks: string[] = [];
@@ -39,7 +40,7 @@ async function run(
     stdout,
     stderr: new PassThrough().resume(),
     signal: new AbortController().signal,
-    endpoint: () => Promise.resolve(endpoint),
+    endpoint: () => Promise.resolve(found),
     setExitCode: (code: number) => {
       exitCode = code;
     },
@@ -67,6 +68,35 @@ const ndjson = storedDeliveries.map((delivery) => ({
 }));
 
 describe('webhook check', () => {
+  it('judges by the credentials of an endpoint, and compares with those of before and of others', async () => {
+    const delivery = storedDeliveries.find(({ provider }) => provider === 'twilio');
+    if (delivery === undefined) throw new Error('no stored delivery of twilio');
+    const right = endpointOf('twilio');
+    const wrong = endpointOf('twilio', [{ ...secretsOf('twilio'), authToken: 'f'.repeat(32) }]);
+    const args = [
+      'webhook',
+      'check',
+      join(deliveriesFolder, delivery.file),
+      '--endpoint',
+      'ep_1',
+      '--json',
+    ];
+    const verdictOf = async (found: FoundEndpoint) => {
+      const { out, exitCode } = await run(args, '', found);
+      return { ...(JSON.parse(out) as { cause?: string }), exitCode };
+    };
+    const accepted = await verdictOf({ endpoint: right, others: [], retired: [] });
+    expect(accepted).toMatchObject({ accepted: true, exitCode: 0 });
+    const before = await verdictOf({ endpoint: wrong, others: [], retired: [secretsOf('twilio')] });
+    expect(before).toMatchObject({ accepted: false, exitCode: 1, cause: 'credential_retired' });
+    const other = await verdictOf({ endpoint: wrong, others: [right], retired: [] });
+    expect(other).toMatchObject({
+      accepted: false,
+      exitCode: 1,
+      cause: 'credential_of_other_endpoint',
+    });
+  });
+
   it('judges lines in order and leaves the exit code alone', async () => {
     const lines = [...ndjson.map((line) => JSON.stringify(line)), 'no json', '{"id":"x"}'];
     const { out, exitCode } = await run(['webhook', 'check'], lines.join('\r\n'));
@@ -189,7 +219,7 @@ describe('webhook send', () => {
             `${base}/v1/webhooks/${endpoint.id}`,
           ],
           '',
-          endpoint,
+          { endpoint, others: [], retired: [] },
         ),
       );
       expect(codes).toEqual(['ok']);
