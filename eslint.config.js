@@ -2,7 +2,7 @@ import importX, { createNodeResolver } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 // Imports run one way (design section 12); test/architecture.test.ts holds the same rule.
-const stations = ['ingest', 'processors', 'projections', 'gateway'];
+const stations = ['ingest', 'processors', 'projections', 'gateway', 'scheduler'];
 const mayNotImport = {
   schemas: ['runtime', 'log', ...stations, 'cli'],
   runtime: ['log', ...stations, 'cli'],

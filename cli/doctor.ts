@@ -14,6 +14,7 @@ import { dataDirHolder } from '../runtime/data-dir.js';
 import { toError } from '../runtime/errors.js';
 import { assertReachable, openDatabase } from '../runtime/postgres.js';
 import { redisFacts } from '../runtime/redis.js';
+import { lookAtScheduler, schedulerHealth } from '../scheduler/status.js';
 import { loadUws } from '../runtime/uws.js';
 
 /** What was found; `advice` says what to do when it is not `ok`. */
@@ -63,7 +64,7 @@ async function examine(): Promise<readonly Finding[]> {
   }
   const examinations: Examination[] = [
     ...[port, running, dataDirectory, masterKey, postgres, clock, snapshot],
-    ...[kafka, registry, redis, spool],
+    ...[kafka, registry, redis, spool, scheduler],
   ];
   const { config } = result;
   return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];
@@ -176,6 +177,22 @@ async function registry({ SCHEMA_REGISTRY_URL: url }: Config): Promise<Finding> 
 
 /** EVALSHA and `MGET` would do with less; older servers get no fixes any more. */
 const oldestRedis = 6;
+
+/** Whether silent calls are ended; embedded, the one process says it itself (row `instance`). */
+async function scheduler({ DATABASE_URL: url }: Config): Promise<Finding> {
+  const what = 'scheduler';
+  if (url === undefined) return { what, state: 'ok', detail: 'part of `trunkline serve`' };
+  const database = openDatabase({ url, max: 1, applicationName: 'trunkline-doctor' });
+  try {
+    const { status, detail = '' } = schedulerHealth(await lookAtScheduler(database));
+    return { what, state: status === 'ok' ? 'ok' : 'warn', detail };
+  } catch {
+    const detail = 'not known: no tables yet, or PostgreSQL does not answer';
+    return { what, state: 'warn', detail };
+  } finally {
+    await database.end();
+  }
+}
 
 async function redis({ REDIS_URL: url }: Config): Promise<Finding> {
   const what = 'Redis';

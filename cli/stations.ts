@@ -11,6 +11,7 @@ import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import type { HotTier } from '../log/hot-tier.js';
 import type { LogState } from '../log/late.js';
+import type { TimerRules } from '../processors/call/timers.js';
 import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
 import type { RetentionReport } from '../processors/retention.js';
@@ -28,10 +29,12 @@ import type { Metrics } from '../runtime/metrics.js';
 import type { Registry } from '../runtime/registry.js';
 import { deriveKey } from '../runtime/seal.js';
 import { databaseTime } from '../runtime/postgres.js';
+import { silenceOf } from '../runtime/silence.js';
 import { readyChecks } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import { closing, openHotTier } from './hot-tier.js';
 import type { Installation } from './installation.js';
+import { schedulerTask, watchScheduler } from './scheduler-station.js';
 import { version } from './version.js';
 
 /** What every station of the process shares. */
@@ -61,7 +64,9 @@ export function stationTasks(
     processors: () => processorsTask(shared, hotTier),
     projections: () => projectionsTask(shared, hotTier),
     gateway: () => gatewayTask(shared),
+    scheduler: () => schedulerTask(shared),
   };
+  watchScheduler(shared, roles);
   const tasks = Object.fromEntries(roles.map((role) => [role, makers[role]()]));
   return hotTier === null ? tasks : { ...tasks, hotTier: closing(hotTier) };
 }
@@ -157,9 +162,16 @@ function processorsTask(shared: Shared, hotTier: HotTier | null): Task {
     onRetention: (report: RetentionReport): void => void (retention = report),
     rawRetentionMs: installation.config.TRUNKLINE_RAW_RETENTION,
   };
-  return (signal) =>
-    runProcessors({ log, codec, database, hotTier, keyRing, logger, metrics, ...watch }, signal);
+  const timers = timerRules(installation.config);
+  const parts = { log, codec, database, hotTier, keyRing, logger, metrics, timers };
+  return (signal) => runProcessors({ ...parts, ...watch }, signal);
 }
+
+const timerRules = (config: Config): TimerRules => ({
+  boundsOf: silenceOf(config.TRUNKLINE_SILENCE),
+  patienceMs: config.TRUNKLINE_PATIENCE,
+  settleMs: config.TRUNKLINE_SETTLE,
+});
 
 function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { installation, log, codec, logger, metrics, health } = shared;

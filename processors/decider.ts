@@ -18,6 +18,7 @@ import {
   type TenantId,
 } from '../schemas/ids.js';
 import { aliasStateOf } from './call/state.js';
+import type { TimerRules } from './call/timers.js';
 import { decideFacts, refsOfFact } from './decide-input.js';
 import { draftsOf, parkedDraft, parkIdOf } from './drafts.js';
 import { evolveBody, touchedBy } from './evolver.js';
@@ -39,6 +40,8 @@ export interface DeciderParts {
   readonly overlay: Overlay;
   readonly metrics: ProcessorMetrics;
   readonly logger: Logger;
+  /** How long the timers of calls run; the defaults where nothing is said. */
+  readonly timers?: TimerRules;
   /** Resolves when the overlay may grow. */
   readonly room: () => Promise<void>;
   /** A record of a source topic; null when it is kept there no more. */
@@ -57,7 +60,7 @@ export class OverlayDecider implements Decider {
   readonly #decideFacts: typeof decideFacts;
 
   constructor(private readonly parts: DeciderParts) {
-    this.#decideFacts = parts.decideFacts ?? decideFacts;
+    this.#decideFacts = decidingBy(parts);
   }
 
   async decide(inputs: readonly SourceRecord[]): Promise<readonly (readonly EventDraft[])[]> {
@@ -288,6 +291,16 @@ function namesWithCalls(one: Ready, batch: BatchStates): string[] {
     if (state !== null) calls.add(callName(aliasStateOf(state).callId));
   }
   return [...names, ...calls];
+}
+
+/** The rules, with how long the timers of this installation run. */
+function decidingBy({
+  timers,
+  decideFacts: decide = decideFacts,
+}: DeciderParts): typeof decideFacts {
+  if (timers === undefined) return decide;
+  return ({ tenant, provider }, facts, states) =>
+    decide({ tenant, provider, rules: timers }, facts, states);
 }
 
 const isQueueFull = (state: AggregateState): boolean =>

@@ -9,6 +9,7 @@ import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
+import type { TimerRules } from './call/timers.js';
 import { ProcessorMetrics } from './metrics.js';
 import { processPartition, type PipelineParts } from './pipeline.js';
 import { RetentionWatch, type RetentionReport } from './retention.js';
@@ -22,6 +23,8 @@ export interface ProcessorsDeps {
   readonly keyRing: KeyRing;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** How long the timers of calls run. Default: those of schemas/timers. */
+  readonly timers?: TimerRules;
   /** Most inputs of one micro-batch. Default 256. */
   readonly maxInputs?: number;
   /** Most states of one partition that may wait for the store. Default 20,000, some 100 MB at worst. */

@@ -12,6 +12,7 @@ import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Coverage } from '../schemas/events.js';
 import type { Database } from '../runtime/postgres.js';
+import type { TimerRules } from './call/timers.js';
 import { OverlayDecider, type DeciderParts } from './decider.js';
 import { evolverVersion } from './evolver.js';
 import { hotStates, type HotStates } from './hot-lookup.js';
@@ -30,6 +31,8 @@ export interface PipelineParts {
   readonly keyRing: KeyRing;
   readonly logger: Logger;
   readonly metrics: ProcessorMetrics;
+  /** How long the timers of calls run; the defaults where nothing is said. */
+  readonly timers?: TimerRules;
   /** Most inputs of one micro-batch. */
   readonly maxInputs: number;
   /** Told what is covered, for the watch over the retention. */
@@ -70,7 +73,7 @@ async function begin(
   /** Aborts when this ownership is over. */
   signal: AbortSignal,
 ): Promise<Decider | 'again'> {
-  const { log, codec, keyRing, database, metrics, logger, maxOverlay, decideFacts } = parts;
+  const { log, codec, keyRing, database, metrics, logger, maxOverlay, decideFacts, timers } = parts;
   const { partition } = restored;
   const taken = await takeOver(restored, codec, postgresTakeover(database, evolverVersion));
   if (taken === 'again') return 'again';
@@ -105,6 +108,7 @@ async function begin(
     readSource: (topic, at) => readSource(log, { topic, partition, offset: at }, signal),
     maxBatchBytes: log.maxBatchBytes,
     ...(decideFacts === undefined ? {} : { decideFacts }),
+    ...(timers === undefined ? {} : { timers }),
   });
 }
 

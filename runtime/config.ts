@@ -3,7 +3,9 @@
 
 import { z } from 'zod';
 
-export const roleNames = ['ingest', 'processors', 'projections', 'gateway'] as const;
+import { parseSilence, type SilenceBound } from './silence.js';
+
+export const roleNames = ['ingest', 'processors', 'projections', 'gateway', 'scheduler'] as const;
 export type Role = (typeof roleNames)[number];
 
 /** Reads `250ms`, `5s`, `10m`, `12h` or `30d` as milliseconds. */
@@ -32,6 +34,16 @@ const list = (fallback: string) =>
         .map((part) => part.trim())
         .filter((part) => part !== ''),
     );
+
+const silence = z
+  .string()
+  .default('')
+  .transform((text, context): readonly SilenceBound[] => {
+    const bounds = parseSilence(text);
+    if (typeof bounds !== 'string') return bounds;
+    context.addIssue({ code: 'custom', message: bounds });
+    return z.NEVER;
+  });
 
 const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 32;
 
@@ -172,6 +184,22 @@ export const configSchema = z.object({
   TRUNKLINE_RING_EVENTS: field(
     integer(20_000, 100, 5_000_000),
     'events per tenant the gateway keeps for resuming; 32 MB over all tenants at most',
+  ),
+  TRUNKLINE_SILENCE: field(
+    silence,
+    'how long a call may be silent before its provider is asked, where it is not 5m (`initiated`, `ringing`, `transferring`), 4h (`answered`) or 1h (`on_hold`): `[tenant/][provider.]status=duration`, comma separated',
+  ),
+  TRUNKLINE_PATIENCE: field(
+    duration('15m'),
+    'how long the provider of a silent call is asked before the end of the call is inferred',
+  ),
+  TRUNKLINE_SETTLE: field(
+    duration('30m'),
+    'how long late data of a call that ended is waited for (price, recording)',
+  ),
+  TRUNKLINE_TIMER_RATE: field(
+    integer(1000, 1, 100_000),
+    'timers told per second at most: what was missed in an outage is caught up at this rate',
   ),
   TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
   TRUNKLINE_TEST_NOW: field(

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const stations = ['ingest', 'processors', 'projections', 'gateway'];
+const stations = ['ingest', 'processors', 'projections', 'gateway', 'scheduler'];
 
 /** Folder → folders it may import from. */
 const allowed: Readonly<Record<string, readonly string[]>> = {

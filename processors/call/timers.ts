@@ -69,9 +69,9 @@ const isBefore = (a: RanOut, b: RanOut): boolean => compareText(a.factId, b.fact
 const firstHeard = (facts: readonly StoredCallFact[]): number =>
   facts.reduce((first, { receivedAt }) => Math.min(first, receivedAt), Infinity);
 
-/** When the last fact of the provider was received. */
-const heardAt = (told: readonly StoredCallFact[]): number =>
-  told.reduce((last, { receivedAt }) => Math.max(last, receivedAt), 0);
+/** When the last of these was received. */
+const heardAt = (facts: readonly StoredCallFact[]): number =>
+  facts.reduce((last, { receivedAt }) => Math.max(last, receivedAt), 0);
 
 const sinceOf = ({ details }: RanOut): number => Number(details['since']);
 
@@ -126,7 +126,10 @@ export function armedTimer(
   const since = heardAt(told);
   const overdue = earliest(ranOut.filter((fact) => isOverdue(fact, since, status)));
   if (overdue !== null) {
-    return arm('inference', status, { since: overdue.receivedAt, ms: rules.patienceMs });
+    // One that ended a leg which is no longer the call's own does not stand in the way of another.
+    const inferred = ranOut.filter(({ signal }) => signal.name === 'inference');
+    const from = Math.max(overdue.receivedAt, heardAt(inferred));
+    return arm('inference', status, { since: from, ms: rules.patienceMs });
   }
   return arm('watchdog', status, { since, ms: rules.boundsOf(tenant, provider)[status] });
 }

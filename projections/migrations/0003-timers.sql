@@ -13,6 +13,8 @@ create table timers (
   primary key (tenant_id, subject)
 ) with (fillfactor = 70);
 create index timers_by_due on timers (tenant_id, due_at, subject);
+-- Calls whose provider is to be asked: few, and looked for every second.
+create index timers_to_ask on timers (tenant_id, due_at, subject) where name = 'inference';
 
 -- Of calls that ended before this migration nobody knows: null.
 alter table calls add column settled_at bigint;

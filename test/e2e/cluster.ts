@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly name: string;
   /** Default: the shared broker, under a topic prefix of this cluster's own. */
   readonly brokers?: readonly string[];
+  /** Neither Kafka nor a registry: the log in PostgreSQL. */
+  readonly embedded?: true;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -88,11 +90,11 @@ export class Cluster {
     this.store = createRegistryStore(installation.database, installation.keyRing);
   }
 
-  static async open({ name, brokers, env = {} }: ClusterOptions): Promise<Cluster> {
+  static async open({ name, brokers, embedded, env = {} }: ClusterOptions): Promise<Cluster> {
     const [database, kafka, registry] = await Promise.all([
       postgresUrl(),
-      brokers ?? kafkaBrokers(),
-      registryUrl(),
+      embedded === true ? [] : (brokers ?? kafkaBrokers()),
+      embedded === true ? '' : registryUrl(),
     ]);
     const all = {
       DATABASE_URL: database,

@@ -57,7 +57,7 @@ export class Station {
   processors(
     more: Pick<
       Partial<ProcessorsDeps>,
-      'maxInputs' | 'maxOverlay' | 'hotTier' | 'decideFacts' | 'keyRing'
+      'maxInputs' | 'maxOverlay' | 'hotTier' | 'decideFacts' | 'keyRing' | 'timers'
     > = {},
   ) {
     const controller = new AbortController();
