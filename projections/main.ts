@@ -24,6 +24,7 @@ import type { Projection } from './projection.js';
 import { createProjections } from './registry.js';
 import { Standby } from './standby.js';
 import { ProjectionStatus } from './status.js';
+import { wentBack } from './watch-marks.js';
 
 export interface ProjectionDeps {
   readonly log: EventLog;
@@ -49,6 +50,8 @@ export interface ProjectionDeps {
   readonly maxEvents?: number;
   /** A partition with lag whose mark another projector has not moved for this long is taken over. */
   readonly takeOverMs?: number;
+  /** How often the stored marks are looked at, beside the commits. Default 5,000. */
+  readonly lookBackMs?: number;
 }
 
 const backOffMs = { first: 100, most: 5_000 } as const;
@@ -123,9 +126,14 @@ async function runTerm(station: Station, signal: AbortSignal): Promise<boolean> 
     // The other partitions go on at once, in a new term without this one.
     term.abort();
   };
-  const watching = watchStandby(station, ended, () => {
-    term.abort();
-  });
+  const watching = Promise.all([
+    watchStandby(station, ended, () => {
+      term.abort();
+    }),
+    watchStore(station, ended, () => {
+      term.abort();
+    }),
+  ]);
   try {
     await lead(station, ended, onEnd);
     // Leading nothing (any more): what is left of the term is the watch.
@@ -226,6 +234,31 @@ async function watchStandby(
     } catch (thrown) {
       const fields = { code: 'projections_watch_failed', error: describeError(toError(thrown)) };
       deps.logger.warn(fields, 'cannot watch the other projector now');
+    }
+  }
+}
+
+/** Calls `beginAgain` once the database has lost commits of this process. Never throws. */
+async function watchStore(
+  { deps, projections, status }: Station,
+  signal: AbortSignal,
+  beginAgain: () => void,
+): Promise<void> {
+  const everyMs = deps.lookBackMs ?? sampleMs;
+  for (;;) {
+    await sleep(everyMs, signal);
+    if (signal.aborted) return;
+    try {
+      const partitions = await wentBack(deps.database, projections, status);
+      if (partitions.length === 0) continue;
+      deps.logger.warn(
+        { code: 'projections_store_went_back', partitions },
+        'the database has lost commits: they are made again from the log',
+      );
+      beginAgain();
+    } catch (thrown) {
+      const fields = { code: 'projections_watch_failed', error: describeError(toError(thrown)) };
+      deps.logger.debug(fields, 'cannot look at the marks now');
     }
   }
 }

@@ -21,6 +21,8 @@ export interface HotRules {
   readonly fillComparesMarks: boolean;
   /** A lost head makes its rows unreachable. (A15e) */
   readonly randomGeneration: boolean;
+  /** `apply` is one step; or the mark is written first and the rows some time later. (A15f) */
+  readonly oneStep: boolean;
   /** Each row has a version of its own and nothing else is compared. (A15d) */
   readonly versionPerRow: boolean;
 }
@@ -30,6 +32,7 @@ export const soundTier: HotRules = {
   slowWriter: 'nothing',
   fillComparesMarks: true,
   randomGeneration: true,
+  oneStep: true,
   versionPerRow: false,
 };
 
@@ -53,7 +56,11 @@ export class HotTwin implements HotStore {
   #rows = new Map<string, Kept>();
   #generations = 0;
 
-  constructor(private readonly rules: HotRules = soundTier) {}
+  constructor(
+    private readonly rules: HotRules = soundTier,
+    /** Runs something at some later time. */
+    private readonly later: (run: () => void) => void = (run) => run(),
+  ) {}
 
   read(place: HotPlace, names: readonly string[]): Promise<HotRows | null> {
     const head = this.#heads.get(headOf(place));
@@ -87,7 +94,8 @@ export class HotTwin implements HotStore {
     const isSlow = head !== undefined && head.mark >= to;
     if (goesOn || isSlow) {
       head.mark = slowWriter === 'max' ? Math.max(head.mark, to) : to;
-      this.#write(place, head, to, rows);
+      if (this.rules.oneStep) this.#write(place, head, to, rows);
+      else this.later(() => this.#write(place, head, to, rows));
       return Promise.resolve('written');
     }
     this.#write(place, this.#begin(place, to), to, rows);

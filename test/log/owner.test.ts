@@ -50,7 +50,10 @@ class TestDecider implements Decider {
 
 /** The text is in the payload, so its length makes an output large. */
 const draft = (text: string, index: number): ReturnType<typeof draftOf> =>
-  draftOf(tenant, { input: text.slice(0, 20), index, of: 1, before: text.slice(20) });
+  draftOf({
+    ...{ tenant, input: text.slice(0, 20), index, of: 1, contact: false, isFirst: false },
+    ...{ call: text.slice(20), before: { call: '', contact: '' } },
+  });
 
 interface Scene {
   readonly store?: MemoryStore;

@@ -150,6 +150,32 @@ test('a database that lost its last commits is gone on from where it stands', as
   expect(running.codes).not.toContain('projections_stopped');
 });
 
+test('a database that loses its last commits while nothing happens is seen all the same', async () => {
+  const database = await store();
+  const world = new World({ seed, codec, partitions: 1, tenants: 1 });
+  world.happen(50);
+  const running = start(world, database, { lookBackMs: 100 });
+  await caughtUp(world, database);
+  const tables = ['marks', 'mark_sequences', ...Object.keys(expected)];
+  for (const table of tables) await database.query(`create table kept_${table} as table ${table}`);
+  world.happen(50);
+  await caughtUp(world, database);
+  const before = await allRows(database);
+  await database.query(
+    [
+      'begin',
+      `lock table marks in access exclusive mode`,
+      `truncate ${tables.join(', ')}`,
+      ...tables.map((table) => `insert into ${table} table kept_${table}`),
+      'commit',
+    ].join(';'),
+  );
+  await until('the loss to be seen', () => running.codes.includes('projections_store_went_back'));
+  await caughtUp(world, database);
+  await running.stop();
+  expect(await allRows(database)).toEqual(before);
+});
+
 test('a schema that cannot be fetched now is asked for again', async () => {
   const database = await store();
   const world = new World({ seed, codec });

@@ -1,29 +1,36 @@
-// The little world's deliveries and the tiny processor that decides them: a hash chain per tenant,
-// so that every event says from which earlier events it was decided.
+// The little world's deliveries and what they are about: calls behind aliases, and a contact for each
+// tenant. States are hash chains, so that every event says from which earlier events it was decided.
 
-import type { Decider, Restored, SourceRecord } from '../../../log/owner.js';
-import type { ValidEvent } from '../../../log/sequence.js';
-import type { EventDraft } from '../../../schemas/events.js';
+import type { Codec } from '../../../log/event-codec.js';
+import type { SourceRecord } from '../../../log/lanes.js';
+import type { AggregateRef, AggregateState, Evolver } from '../../../schemas/aggregates.js';
+import type { EventDraft, EventEnvelope } from '../../../schemas/events.js';
 import { eventId, tenantId, type TenantId } from '../../../schemas/ids.js';
 
-/** The value of an input: how many outputs it has. */
+/** The value of an input: how many outputs it has, and what they are about. */
 export interface Input {
   readonly tenant: TenantId;
   readonly outputs: number;
+  /** The call it is about, by its alias. */
+  readonly call: string;
+  /** Its events touch the tenant's contact too. */
+  readonly contact: boolean;
 }
 
 /** The value of an event. */
 export interface Payload {
+  readonly tenant: TenantId;
   /** The input it came from: `r0` is offset 0 of the real-time lane, `b0` of bulk. */
   readonly input: string;
   readonly index: number;
   readonly of: number;
-  /** The tenant's chain when it was decided: every earlier event, in order. */
-  readonly before: string;
+  readonly call: string;
+  readonly contact: boolean;
+  /** The first event of a call, as far as its decision knew. */
+  readonly isFirst: boolean;
+  /** The chains when it was decided: every earlier event of each aggregate, in order. */
+  readonly before: { readonly call: string; readonly contact: string };
 }
-
-/** Chain of each tenant: the fold of its events. */
-export type Chains = ReadonlyMap<TenantId, string>;
 
 export const emptyChain = '';
 
@@ -46,10 +53,10 @@ export const inputName = (input: SourceRecord): string =>
   `${input.lane === 'realtime' ? 'r' : 'b'}${input.offset}`;
 
 /** A draft with this payload; everything else in it is filler. */
-export function draftOf(tenant: TenantId, payload: Payload): EventDraft {
+export function draftOf(payload: Payload): EventDraft {
   return {
-    tenant,
-    eventId: eventId(`${payload.input}.${payload.index}`),
+    tenant: payload.tenant,
+    eventId: eventId(idOf(payload)),
     factId: null,
     provider: null,
     occurredAt: null,
@@ -70,48 +77,56 @@ export function draftOf(tenant: TenantId, payload: Payload): EventDraft {
   };
 }
 
-/** Store ⊕ tail: events that the rows do not hold are folded on them, the others are not. */
-export function foldTail(rows: Chains, rowsNext: number, tail: Restored['tail']): Chains {
-  const chains = new Map(rows);
-  for (const event of tail) {
-    if (event.offset >= rowsNext) foldEvent(chains, event);
-  }
-  return chains;
+export const idOf = ({ input, index }: Payload): string => `${input}.${index}`;
+
+export const aliasRef = (tenant: TenantId, call: string): AggregateRef => ({
+  ...{ tenant, kind: 'alias', key: `alias of ${call}` },
+});
+export const callRef = (tenant: TenantId, call: string): AggregateRef => ({
+  ...{ tenant, kind: 'call', key: call },
+});
+export const contactRef = (tenant: TenantId): AggregateRef => ({
+  ...{ tenant, kind: 'message', key: 'contact' },
+});
+
+/** Every aggregate an event touches; the call first. */
+export function touchedBy({ tenant, call, contact, isFirst }: Payload): readonly AggregateRef[] {
+  return [
+    callRef(tenant, call),
+    ...(isFirst ? [aliasRef(tenant, call)] : []),
+    ...(contact ? [contactRef(tenant)] : []),
+  ];
 }
 
-export function foldEvent(
-  chains: Map<TenantId, string>,
-  event: Pick<ValidEvent, 'tenant' | 'eventId'>,
-): void {
-  chains.set(event.tenant, link(chains.get(event.tenant) ?? emptyChain, event.eventId));
+export const chainOf = (state: AggregateState | null | undefined): string =>
+  typeof state?.chain === 'string' ? state.chain : emptyChain;
+
+export function evolvePayload(
+  ref: AggregateRef,
+  state: AggregateState | null,
+  payload: Payload,
+): AggregateState {
+  if (ref.kind === 'alias') return { callId: payload.call };
+  return { chain: link(chainOf(state), idOf(payload)) };
 }
 
-/** Decides from the chains it is given and nothing else; every wait is a step of the scheduler. */
-export function chainDecider(start: Chains, wait: () => Promise<void>): Decider {
-  const chains = new Map(start);
-  const decideOne = (input: SourceRecord): readonly EventDraft[] => {
-    const { outputs } = JSON.parse(input.value?.toString() ?? '{}') as Input;
-    const tenant = tenantId(input.key);
-    return Array.from({ length: outputs }, (_, index) => {
-      const before = chains.get(tenant) ?? emptyChain;
-      const draft = draftOf(tenant, { input: inputName(input), index, of: outputs, before });
-      foldEvent(chains, draft);
-      return draft;
-    });
-  };
-  return {
-    async decide(inputs) {
-      await wait();
-      return inputs.map(decideOne);
-    },
-    revoke() {
-      throw new Error('no input of this world is too large');
-    },
-    park() {
-      throw new Error('no input of this world is too large');
-    },
-    acknowledged() {
-      // The overlay of this world is never evicted.
-    },
-  };
+/** The envelope is no more than its payload here. */
+const payloadOf = (event: EventEnvelope): Payload => event as unknown as Payload;
+
+/** This world's rules in the form that a takeover folds with. */
+export const evolver: Evolver = {
+  version: 1,
+  touched: (event) => touchedBy(payloadOf(event)),
+  evolve: (ref, state, event) => evolvePayload(ref, state, payloadOf(event)),
+};
+
+export const codec = {
+  learn: () => Promise.resolve(),
+  decodeEvent: (value: Buffer) => readPayload({ value }) as unknown as EventEnvelope,
+} as unknown as Codec;
+
+/** The input in a record of a lane. */
+export function inputOf(record: { readonly key: string; readonly value: Buffer | null }): Input {
+  const input = JSON.parse(record.value?.toString() ?? '{}') as Input;
+  return { ...input, tenant: tenantId(record.key) };
 }

@@ -2,13 +2,23 @@
 // as it stands, and what the store applied.
 
 import type { Clauses } from '../../../log/clauses.js';
-import { startMark } from '../../../log/mark.js';
+import { startMark, type Mark } from '../../../log/mark.js';
 import type { MemoryStore } from '../../../log/memory.js';
 import { PartitionReader, type ValidEvent } from '../../../log/sequence.js';
 import { toError } from '../../../runtime/errors.js';
 import type { Coverage } from '../../../schemas/events.js';
+import { nameOf } from '../../../schemas/aggregates.js';
 import type { TenantId } from '../../../schemas/ids.js';
-import { emptyChain, foldEvent, readPayload, type Input } from './inputs.js';
+import {
+  callRef,
+  contactRef,
+  emptyChain,
+  idOf,
+  inputOf,
+  link,
+  readPayload,
+  touchedBy,
+} from './inputs.js';
 
 /** Every broken promise, in words; empty when all of them are kept. */
 export function judgeWorld(
@@ -35,7 +45,7 @@ export function expectedOutputs(store: MemoryStore): readonly string[] {
   return (['deliveries', 'deliveries.bulk'] as const).flatMap((topic) => {
     const letter = topic === 'deliveries' ? 'r' : 'b';
     return store.records(topic, 0).flatMap((record) => {
-      const { outputs } = JSON.parse(record.value?.toString() ?? '{}') as Input;
+      const { outputs } = inputOf(record);
       return Array.from({ length: outputs }, (_, i) => `${letter}${record.offset}.${i}`);
     });
   });
@@ -96,14 +106,40 @@ function density(applied: readonly Applied[]): readonly string[] {
   });
 }
 
-/** P4: each event was decided from the fold of all events before it. */
+/** P4: each event was decided from the fold of all events before it that touch what it is about. */
 function chains(applied: readonly Applied[]): readonly string[] {
-  const folded = new Map<TenantId, string>();
+  const folded = new Map<string, string>();
   return applied.flatMap((event) => {
-    const chain = folded.get(event.tenant) ?? emptyChain;
-    foldEvent(folded, event);
-    return readPayload(event).before === chain ? [] : [`P4 ${event.eventId} on another state`];
+    const payload = readPayload(event);
+    const { tenant, call, before } = payload;
+    const chain = (name: string): string => folded.get(name) ?? emptyChain;
+    const isRight =
+      before.call === chain(nameOf(callRef(tenant, call))) &&
+      before.contact === chain(nameOf(contactRef(tenant)));
+    for (const ref of touchedBy(payload)) {
+      folded.set(nameOf(ref), link(chain(nameOf(ref)), idOf(payload)));
+    }
+    return isRight ? [] : [`P4 ${event.eventId} on another state`];
   });
+}
+
+/** P3: who begins at a mark in the middle finds what who begins at the start finds from there on. */
+export function judgeStart(store: MemoryStore, mark: Mark, clauses: Clauses): readonly string[] {
+  const reader = new PartitionReader(mark, 'events[0]', clauses);
+  const seen: number[] = [];
+  try {
+    for (const record of store.records('events', 0)) {
+      if (record.offset < mark.next) continue;
+      const verdict = reader.read(record);
+      if (verdict.kind === 'event') seen.push(verdict.event.offset);
+    }
+  } catch (thrown) {
+    return [`P3 loss seen from ${mark.next}: ${toError(thrown).message}`];
+  }
+  const due = readAll(store, clauses).offsets.filter((at) => at >= mark.next);
+  return seen.join() === due.join()
+    ? []
+    : [`P3 from ${mark.next} ${seen.join()}, due ${due.join()}`];
 }
 
 /** P1 and P6: the outputs of every input stand there once, together, in order, lane by lane. */
