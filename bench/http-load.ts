@@ -25,7 +25,25 @@ function open(port: number): Promise<Connection> {
       rest = answers(rest, connection.waiting);
     });
     socket.once('connect', () => resolve(connection));
-    socket.once('error', reject);
+    socket.on('error', reject);
+    socket.on('close', () => {
+      for (const done of connection.waiting.splice(0)) done(lost);
+    });
+  });
+}
+
+/** Stands for the status of a request whose connection ended before its answer. */
+const lost = 0;
+
+/** Sends one request; its status. */
+function ask({ socket, waiting }: Connection, bytes: Buffer): Promise<number> {
+  return new Promise((done) => {
+    if (socket.destroyed) {
+      done(lost);
+      return;
+    }
+    waiting.push(done);
+    socket.write(bytes);
   });
 }
 
@@ -54,14 +72,12 @@ export async function closedLoop(
   let notAccepted = 0;
   const begin = performance.now();
   await Promise.all(
-    open_.map(async ({ socket, waiting }) => {
+    open_.map(async (connection) => {
       for (let bytes = requests[next++]; bytes !== undefined; bytes = requests[next++]) {
-        const answered = new Promise<number>((resolve) => waiting.push(resolve));
-        socket.write(bytes);
-        const status = await answered;
+        const status = await ask(connection, bytes);
         if (status < 200 || status > 299) notAccepted += 1;
       }
-      socket.destroy();
+      connection.socket.destroy();
     }),
   );
   return { sent: requests.length, notAccepted, seconds: (performance.now() - begin) / 1000 };
@@ -87,9 +103,7 @@ export async function openLoop(
   const statuses: Promise<number>[] = [];
   const send = async (bytes: Buffer, index: number): Promise<number> => {
     const connection = idle.pop() ?? (await open(port));
-    const answered = new Promise<number>((done) => connection.waiting.push(done));
-    connection.socket.write(bytes);
-    const status = await answered;
+    const status = await ask(connection, bytes);
     options.onAnswer?.(index);
     idle.push(connection);
     return status;

@@ -69,7 +69,11 @@ async function soaked(stage: Stage, ingest: Roles, minutes: number): Promise<rea
   const minute = (): number => (performance.now() - begin) / 60_000;
   const sampling = setInterval(() => {
     const at = minute();
-    void memoryOf(ingest).then((memory) => samples.push({ minute: at, ...memory }));
+    // A process that is gone is met by the next slice.
+    memoryOf(ingest).then(
+      (memory) => samples.push({ minute: at, ...memory }),
+      () => undefined,
+    );
   }, everyMs);
   let refused = 0;
   for (let slice = 0; minute() < minutes; slice += 1) {
@@ -79,6 +83,7 @@ async function soaked(stage: Stage, ingest: Roles, minutes: number): Promise<rea
       onSend: () => undefined,
     });
     refused += notAccepted;
+    if (notAccepted === requests.length) throw new Error('ingest takes nothing any more');
     const last = samples.at(-1);
     if (slice % 6 === 5 && last !== undefined) {
       note(`(15) ${last.minute.toFixed(1)} min: ${last.residentMb} MB, heap ${last.heapMb} MB`);
