@@ -46,6 +46,8 @@ export interface SimulatorOptions extends Disorder {
    */
   readonly finishWithinMs?: number;
   readonly clock?: Clock;
+  /** Instead of plain connections without retries; closed at the end. */
+  readonly sender?: Sender;
   /** About once a second, and once at the end. */
   readonly onProgress?: (report: SimulatorReport) => void;
   /** When everything of an activity was sent. */
@@ -141,7 +143,8 @@ class Simulation {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = seededRandom(options.seed);
-    this.#sender = createSender({ maxSockets: options.maxInFlight, timeoutMs: 15_000 });
+    this.#sender =
+      options.sender ?? createSender({ maxSockets: options.maxInFlight, timeoutMs: 15_000 });
     this.#nextStartMs = options.calls === 0 ? Infinity : this.#clock();
     this.#nextProgressMs = this.#clock() + 1000;
   }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 
 import {
+  alive,
   cacheDirectory,
   freePort,
   runToEnd,
@@ -86,26 +87,20 @@ export async function startKafka(options: KafkaOptions = {}): Promise<OwnKafka> 
   };
 }
 
+/** Of the JVM of a broker. */
 const jvmFlags = {
   quick: ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
   production: ['-Xms1g', '-Xmx1g', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20'],
 } as const;
 
-const launch = (home: string, flags: readonly string[]): number =>
+/** Starts the broker of a directory. */
+export const launch = (home: string, flags: readonly string[]): number =>
   spawnDetached('java', [...flags, ...java(home, 'kafka.Kafka', join(home, 'server.properties'))], {
     log: join(home, 'broker.log'),
   });
 
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function answers(broker: string): Promise<void> {
+/** Resolves when the broker says who belongs to its cluster. */
+export async function answers(broker: string): Promise<void> {
   const kafka = new Kafka({
     brokers: [broker],
     logLevel: logLevel.NOTHING,
@@ -127,7 +122,8 @@ async function answers(broker: string): Promise<void> {
   );
 }
 
-const tool = (home: string, ...args: readonly string[]): string[] => [
+/** A command line of Kafka's storage tool. */
+export const tool = (home: string, ...args: readonly string[]): string[] => [
   ...jvmFlags.quick,
   ...java(home, 'kafka.tools.StorageTool', ...args),
 ];
@@ -163,7 +159,8 @@ const pom = `<project><modelVersion>4.0.0</modelVersion>
 </dependencies></project>
 `;
 
-const log4j = `<Configuration status="ERROR"><Appenders><Console name="C"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
+/** What a broker says: warnings. */
+export const log4j = `<Configuration status="ERROR"><Appenders><Console name="C"><PatternLayout pattern="%d %p %c{1} %m%n"/></Console></Appenders>
 <Loggers><Root level="WARN"><AppenderRef ref="C"/></Root></Loggers></Configuration>
 `;
 

@@ -1,11 +1,12 @@
 // A real Redis for tests: Debian's redis-server, installed once when it is missing. Memory only.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 
 import {
+  alive,
   freePort,
   runToEnd,
   servicesDirectory,
@@ -33,8 +34,10 @@ export interface OwnRedis {
   readonly url: string;
   /** SIGKILL, as a machine that loses power; what it held is lost. */
   kill(): Promise<void>;
-  /** Starts an empty server on the same port. */
-  restart(): Promise<void>;
+  /** Starts a server on the same port: empty, or with what a snapshot holds. */
+  restart(snapshot?: string): Promise<void>;
+  /** Writes down what it holds now; the path of that snapshot. */
+  snapshot(): Promise<string>;
 }
 
 /** Starts a server on a free port; resolves when it answers. */
@@ -42,7 +45,10 @@ export async function startRedis(): Promise<OwnRedis> {
   await install();
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
-  let pid = await launch(port, url);
+  const directory = join(servicesDirectory, `redis-${randomBytes(4).toString('hex')}`);
+  mkdirSync(directory, { recursive: true });
+  const dump = join(directory, 'dump.rdb');
+  let pid = await launch(port, url, directory);
   return {
     get pid() {
       return pid;
@@ -50,10 +56,20 @@ export async function startRedis(): Promise<OwnRedis> {
     url,
     async kill() {
       process.kill(pid, 'SIGKILL');
-      await until('the end of Redis', () => !isAlive(pid));
+      await until('the end of Redis', () => !alive(pid));
     },
-    async restart() {
-      pid = await launch(port, url);
+    async restart(snapshot) {
+      rmSync(dump, { force: true });
+      if (snapshot !== undefined) copyFileSync(snapshot, dump);
+      pid = await launch(port, url, directory);
+    },
+    async snapshot() {
+      const client = new Redis(url);
+      await client.save();
+      client.disconnect();
+      const kept = join(directory, `${randomBytes(4).toString('hex')}.rdb`);
+      renameSync(dump, kept);
+      return kept;
     },
   };
 }
@@ -65,9 +81,7 @@ async function install(): Promise<void> {
   await runToEnd('apt-get', [...options, 'redis-server']);
 }
 
-async function launch(port: number, url: string): Promise<number> {
-  const directory = join(servicesDirectory, `redis-${randomBytes(4).toString('hex')}`);
-  mkdirSync(directory, { recursive: true });
+async function launch(port: number, url: string, directory: string): Promise<number> {
   const settings = ['--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--dir', directory];
   const log = join(servicesDirectory, 'redis.log');
   const pid = spawnDetached(executable, ['--port', String(port), ...settings], { log });
@@ -83,13 +97,4 @@ async function launch(port: number, url: string): Promise<number> {
     }
   });
   return pid;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

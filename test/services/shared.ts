@@ -137,3 +137,13 @@ export async function until(
     await pause(15);
   }
 }
+
+/** Whether the process is there. */
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
