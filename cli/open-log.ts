@@ -21,7 +21,7 @@ import type { Logger } from '../runtime/logger.js';
 
 export interface LogPlace {
   readonly config: Config;
-  /** Of the embedded log. */
+  /** Of the embedded log; on Kafka, where processors see each other. */
   readonly databaseUrl: string;
   readonly logger: Logger;
 }
@@ -38,6 +38,7 @@ export function openLog({ config, databaseUrl, logger }: LogPlace): Promise<Even
   return openKafkaLog({
     ...common,
     brokers: config.KAFKA_BROKERS,
+    peersUrl: databaseUrl,
     prefix: config.TRUNKLINE_TOPIC_PREFIX,
     clientId: 'trunkline',
     replication: config.TRUNKLINE_KAFKA_REPLICATION,

@@ -18,7 +18,7 @@ import type { RetentionReport } from '../processors/retention.js';
 import { runProjections } from '../projections/main.js';
 import { createProjections } from '../projections/registry.js';
 import { ProjectionStatus } from '../projections/status.js';
-import { pinnedClock, systemClock, type Clock } from '../runtime/clock.js';
+import { pinnedClock, steadyClock, systemClock, type Clock } from '../runtime/clock.js';
 import type { Config, Role } from '../runtime/config.js';
 import { createDiagnosisStore } from '../runtime/diagnosis-store.js';
 import type { Health } from '../runtime/health.js';
@@ -175,7 +175,7 @@ const timerRules = (config: Config): TimerRules => ({
 
 function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { installation, log, codec, logger, metrics, health } = shared;
-  const status = new ProjectionStatus(systemClock);
+  const status = new ProjectionStatus(steadyClock);
   health.add('projections', () => {
     const { ok, partitions } = status.health();
     const faulty = partitions.filter(({ state, stuck }) => state === 'stopped' || stuck);
@@ -184,7 +184,7 @@ function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   });
   const { database } = installation;
   const parts = { log, codec, database, evolver, hotTier, logger, metrics, status };
-  return (signal) => runProjections({ ...parts, clock: systemClock }, signal);
+  return (signal) => runProjections({ ...parts, clock: steadyClock }, signal);
 }
 
 function gatewayTask(shared: Shared): Task {
@@ -193,6 +193,7 @@ function gatewayTask(shared: Shared): Task {
   const deps: GatewayDeps = {
     ...{ log, codec, database, keyRing, registry, tokens, httpServer, logger, metrics, version },
     clock: systemClock,
+    steady: steadyClock,
     versions: servedVersions(),
     providers: providerItems(),
     cursorKey: createHmac('sha256', masterKey.key).update('page-cursors').digest(),

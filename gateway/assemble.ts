@@ -46,6 +46,8 @@ export interface GatewayDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: () => number;
+  /** For how long; default: `clock`, which must not jump then. */
+  readonly steady?: () => number;
   /** Version of each read model that is served. */
   readonly versions: ModelVersions;
   /** Who can deliver to this installation. */
@@ -87,7 +89,7 @@ const epochWaitMs = 3_000;
 
 /** Makes the parts. Registers the stream's route; reads and sends nothing yet. */
 export function assemble(deps: GatewayDeps): Gateway {
-  const { clock, httpServer, logger, database, keyRing, versions } = deps;
+  const { clock, steady = clock, httpServer, logger, database, keyRing, versions } = deps;
   const metrics = createGatewayMetrics(deps.metrics);
   const placed = (tenant: TenantId): number => partitionOf(tenant, deps.log.partitions);
   let feed: Feed | null = null;
@@ -102,11 +104,11 @@ export function assemble(deps: GatewayDeps): Gateway {
   const epoch = async (tenant: TenantId): Promise<string> =>
     (await feed?.waitForEpoch(placed(tenant), epochWaitMs)) ?? 'none';
   const isAllowedOrigin = createOriginRule(deps.origins ?? []);
-  const parts = { authenticator, stream, stats, metrics, logger, clock };
+  const parts = { authenticator, stream, stats, metrics, logger, clock, steady };
   const socketDeps = { ...parts, epoch, isAllowedOrigin };
   const sockets = new Sockets(socketDeps, httpServer, deps.limits ?? socketLimits);
   const quota = { requests: deps.requestsPerMinute ?? 6_000, windowSec: 60 };
-  const router = { authenticator, rateLimit: createRateLimit(quota), metrics, logger, clock };
+  const router = { authenticator, rateLimit: createRateLimit(quota), metrics, logger, clock: steady };
   const cursors = createCursors(deps.cursorKey);
   const gateway: Gateway = {
     isDraining: false,
@@ -115,7 +117,7 @@ export function assemble(deps: GatewayDeps): Gateway {
     stats,
     metrics,
     routes: {
-      list: { ...models, clock, cursors, epochOf: stream.epochOf },
+      list: { ...models, clock: steady, cursors, epochOf: stream.epochOf },
       router,
       registry,
       providers: deps.providers,
@@ -148,11 +150,11 @@ function streamOf(
     fanOut: new FanOut(rings, deps.httpServer),
     renderer: createRenderer(rings, decode, deps.keyRing),
     metrics,
-    readSnapshot: createSnapshots(models, deps.clock),
+    readSnapshot: createSnapshots(models, deps.steady ?? deps.clock),
     epochOf: (tenant) => feed()?.epochOf(models.partitionOf(tenant)) ?? null,
     isFollowed: (tenant) => feed()?.isFollowed(models.partitionOf(tenant)) ?? false,
     waiting: new Waiting(),
-    clock: deps.clock,
+    clock: deps.steady ?? deps.clock,
   };
 }
 
@@ -171,6 +173,7 @@ function feedOf(
     metrics,
     logger: deps.logger,
     clock: deps.clock,
+    steady: deps.steady ?? deps.clock,
     listener: {
       advanced: (tenants) => {
         for (const tenant of tenants) stream.waiting.pump(tenant);

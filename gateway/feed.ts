@@ -38,6 +38,8 @@ export interface FeedOptions {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
+  /** For how long: it goes on whatever is done to `clock`. */
+  readonly steady: () => number;
 }
 
 /** What is known of a partition. */
@@ -92,15 +94,15 @@ export class Feed {
 
   /** Waits for the partition's epoch; null when it is not known within `ms`. */
   async waitForEpoch(partition: number, ms: number): Promise<string | null> {
-    const until = this.options.clock() + ms;
-    while (this.epochOf(partition) === null && this.options.clock() < until) {
+    const until = this.options.steady() + ms;
+    while (this.epochOf(partition) === null && this.options.steady() < until) {
       await new Promise<void>((resolve) => {
         const done = (): void => {
           clearTimeout(timer);
           this.epochWaiters.delete(done);
           resolve();
         };
-        const timer = setTimeout(done, until - this.options.clock());
+        const timer = setTimeout(done, until - this.options.steady());
         this.epochWaiters.add(done);
       });
     }

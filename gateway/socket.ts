@@ -23,6 +23,8 @@ export interface SocketDeps {
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
+  /** For how long: it goes on whatever is done to `clock`. */
+  readonly steady: () => number;
   /** The epoch of the tenant's partition, as soon as it is known; `none` if that takes too long. */
   readonly epoch: (tenant: TenantId) => Promise<string>;
 }
@@ -82,7 +84,7 @@ export class Connection {
     private readonly limits: SocketLimits,
     private readonly socket: Socket,
   ) {
-    const now = deps.clock();
+    const now = deps.steady();
     this.authBy = now + limits.authMs;
     this.nextHeartbeatAt = now + limits.heartbeatMs;
     this.credits = limits.frameBurst;
@@ -128,7 +130,7 @@ export class Connection {
   /** The transport dropped a frame to this socket. */
   dropped(): void {
     for (const subscription of this.subscriptions.values()) subscription.dropped();
-    this.blockedSince ??= this.deps.clock();
+    this.blockedSince ??= this.deps.steady();
   }
 
   /** New events of this tenant stand in the ring. */
@@ -144,7 +146,7 @@ export class Connection {
   /** Called several times a second: heartbeat, expiry, slow readers. */
   tick(): void {
     if (!this.isOpen) return;
-    const now = this.deps.clock();
+    const now = this.deps.steady();
     if (this.principal === null) {
       if (now >= this.authBy) this.close('unauthenticated', 'no authentication in time');
       return;
@@ -322,7 +324,7 @@ export class Connection {
       tops[id] = progress.top;
       sent[id] = progress.sent;
     }
-    this.send({ type: 'heartbeat', tops, sent, at: new Date(now).toISOString() });
+    this.send({ type: 'heartbeat', tops, sent, at: new Date(this.deps.clock()).toISOString() });
   }
 
   /** Its cursor goes with the close: the lowest of its subscriptions, from which nothing is missed. */
@@ -345,7 +347,7 @@ export class Connection {
   }
 
   private takeCredit(): boolean {
-    const now = this.deps.clock();
+    const now = this.deps.steady();
     const earned = ((now - this.creditsAt) / 1000) * this.limits.framesPerSecond;
     this.credits = Math.min(this.limits.frameBurst, this.credits + Math.max(0, earned));
     this.creditsAt = now;

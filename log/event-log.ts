@@ -84,6 +84,10 @@ export interface Bounds {
 export interface AssignmentListener {
   assigned(partition: number): void;
   revoked(partition: number): void;
+  /** Told once an assignment is complete: every partition is with somebody who is alive. */
+  joined?(): void;
+  /** Told when the process is no member any more. */
+  lost?(): void;
 }
 
 export interface EventLog {

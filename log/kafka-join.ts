@@ -5,6 +5,7 @@ import type { Consumer, ConsumerConfig, Kafka } from 'kafkajs';
 import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { AssignmentListener } from './event-log.js';
+import { MemberWatch } from './member-watch.js';
 import { pause } from './pause.js';
 
 export interface GroupOptions {
@@ -17,6 +18,7 @@ export interface GroupOptions {
 }
 
 const rejoinMs = 500;
+const lookEveryMs = 250;
 /** How often the paused consumer looks whether a heartbeat is due. */
 const idleMs = 250;
 
@@ -40,11 +42,16 @@ export async function joinGroup(
     }
   };
   const isOver = (): boolean => signal.aborted;
+  const joined = (partitions: readonly number[]): void => {
+    assign(partitions);
+    if (!signal.aborted) listener.joined?.();
+  };
   while (!isOver()) {
-    const reason = await oneMembership(options, assign, signal);
+    const reason = await oneMembership(options, joined, signal);
     if (isOver()) return;
     // Whoever has no membership must not fight for partitions that others now have.
     assign([]);
+    listener.lost?.();
     options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');
     await pause(rejoinMs, signal);
   }
@@ -53,33 +60,33 @@ export async function joinGroup(
 /** Why the membership ended. */
 async function oneMembership(
   options: GroupOptions,
-  assign: (partitions: readonly number[]) => void,
+  joined: (partitions: readonly number[]) => void,
   signal: AbortSignal,
 ): Promise<string> {
   const { kafka, topic, sessionTimeoutMs } = options;
   const consumer = kafka.consumer(consumerConfig(options));
   const { HEARTBEAT, GROUP_JOIN, CRASH } = consumer.events;
-  let lastSign = Date.now();
+  const watch = new MemberWatch(sessionTimeoutMs);
   let stopWatch: (() => void) | undefined;
   try {
     return await new Promise<string>((resolve, reject) => {
-      consumer.on(HEARTBEAT, () => void (lastSign = Date.now()));
+      consumer.on(HEARTBEAT, () => watch.sign());
       consumer.on(CRASH, ({ payload }) => resolve(payload.error.message));
       consumer.on(GROUP_JOIN, ({ payload }) => {
-        lastSign = Date.now();
+        watch.sign();
         const partitions = payload.memberAssignment[topic] ?? [];
         // In the listener itself: the first fetch comes after it.
         if (partitions.length > 0) consumer.pause([{ topic, partitions: [...partitions] }]);
-        assign(partitions);
+        joined(partitions);
       });
-      // kafkajs can hang without a crash (streaming.md, section 1): silence ends the membership.
-      const watch = setInterval(() => {
-        if (Date.now() - lastSign > 2 * sessionTimeoutMs) resolve('no heartbeat');
-      }, sessionTimeoutMs / 4);
+      const looking = setInterval(() => {
+        const reason = watch.look();
+        if (reason !== null) resolve(reason);
+      }, lookEveryMs);
       const abort = (): void => resolve('stopped');
       signal.addEventListener('abort', abort, { once: true });
       stopWatch = () => {
-        clearInterval(watch);
+        clearInterval(looking);
         signal.removeEventListener('abort', abort);
       };
       if (signal.aborted) abort();

@@ -15,7 +15,7 @@ export function kafkaLogCreator(logger: Logger): logCreator {
   return () =>
     ({ level, namespace, log }) => {
       const key = `${namespace}:${log.message}`;
-      const now = Date.now();
+      const now = performance.now();
       const last = said.get(key);
       if (last !== undefined && now - last.at < quietMs) {
         last.unsaid += 1;

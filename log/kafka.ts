@@ -14,6 +14,7 @@ import { joinGroup } from './kafka-join.js';
 import { kafkaLogCreator } from './kafka-logger.js';
 import { ensureTopics } from './kafka-topics.js';
 import { KafkaWire } from './kafka-wire.js';
+import { joinWithPeers } from './peers.js';
 import { topicName, topics, topicSettings } from './topics.js';
 
 export interface KafkaLogOptions {
@@ -28,6 +29,8 @@ export interface KafkaLogOptions {
   /** Retention of the deliveries topics. */
   readonly rawRetentionMs: number;
   readonly logger: Logger;
+  /** Where processors see each other, so that one that dies is missed at once; absent: by the group alone. */
+  readonly peersUrl?: string;
   /** Deadline of one append; later its outcome is unknown. Default 10 s. */
   readonly appendTimeoutMs?: number;
   readonly security?: Pick<KafkaConfig, 'ssl' | 'sasl'>;
@@ -62,12 +65,15 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<EventLog> 
       );
     },
     bounds: (topic, partition) => readBounds(boundsWire, nameOf(topic), partition),
-    joinProcessors: (listener, signal) =>
-      joinGroup(
-        { ...options, kafka, groupId: `${prefix}.processors`, topic: nameOf('deliveries') },
-        listener,
-        signal,
-      ),
+    joinProcessors: (listener, signal) => {
+      const group = { ...options, kafka, topic: nameOf('deliveries') };
+      const join: EventLog['joinProcessors'] = (to, until) =>
+        joinGroup({ ...group, groupId: `${prefix}.processors` }, to, until);
+      const { peersUrl: url } = options;
+      return url === undefined
+        ? join(listener, signal)
+        : joinWithPeers({ ...options, url }, join, { listener, signal });
+    },
     close: async () => {
       await Promise.all([...open].map((part) => part.close().catch(() => undefined)));
     },

@@ -94,6 +94,11 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
     },
   };
 
+  // At once, not when the group has been left: whoever comes next need not depose anybody.
+  const stop = (): void => {
+    for (const partition of [...work.keys()]) listener.revoked(partition);
+  };
+  signal.addEventListener('abort', stop, { once: true });
   const watching = new AbortController();
   const watched = watch.run(AbortSignal.any([signal, watching.signal]));
   try {
@@ -101,7 +106,8 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
   } finally {
     watching.abort();
     await watched;
-    for (const partition of [...work.keys()]) listener.revoked(partition);
+    signal.removeEventListener('abort', stop);
+    stop();
     await Promise.all(ended.values());
   }
 }

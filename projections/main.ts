@@ -37,6 +37,7 @@ export interface ProjectionDeps {
   readonly hotTier?: HotTier | null;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** For how long; it must not jump. */
   readonly clock: Clock;
   /** Asked by `/health`; made here when absent. */
   readonly status?: ProjectionStatus;

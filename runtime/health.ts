@@ -2,7 +2,7 @@
 // report; a check that hangs or throws is a failed check, never a failed report.
 
 import type { Clock } from './clock.js';
-import { systemClock } from './clock.js';
+import { steadyClock } from './clock.js';
 import { TrunklineError, toError } from './errors.js';
 
 /** `degraded`: works, but somebody should look. `failed`: cannot do its work now. */
@@ -38,7 +38,7 @@ export function createHealth(
   options: { readonly timeoutMs?: number; readonly clock?: Clock } = {},
 ): Health {
   const checks = new Map<string, HealthCheck>();
-  const clock = options.clock ?? systemClock;
+  const clock = options.clock ?? steadyClock;
   const timeoutMs = options.timeoutMs ?? 2_000;
   return {
     add: (name, check) => {
