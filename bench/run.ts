@@ -1,4 +1,4 @@
-// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches or `soak`,
+// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches, `soak` or `takeover`,
 // `--quick`, `--name <text>`, `--minutes <number>`. Goes out: a table, and files in bench/results. Never
 // a timed test: it always ends well.
 
@@ -18,10 +18,12 @@ import { measureSoak } from './soak.js';
 import { measureSpool } from './spool.js';
 import { measureStages } from './stage-costs.js';
 import { measureStations } from './stations.js';
+import { measureTakeover } from './takeover.js';
 import { measureVerification } from './verification-costs.js';
 
 /** By this number, or by its name. */
 const soak = 15;
+const takeover = 16;
 
 /** What can be measured, in the order of a run. */
 const scenarios: readonly Scenario[] = [
@@ -38,6 +40,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [13], measure: measureOverload },
   { benches: [14], measure: measureSpool },
   { benches: [soak], measure: measureSoak, isLong: true },
+  { benches: [takeover], measure: measureTakeover, isLong: true },
 ];
 
 interface Scenario {
@@ -55,6 +58,7 @@ const isValue = (at: number): boolean => ['--name', '--minutes'].includes(args[a
 const quick = args.includes('--quick');
 const numbers = args.flatMap((arg, at) => {
   if (isValue(at)) return [];
+  if (arg === 'takeover') return [takeover];
   return arg === 'soak' ? [soak] : /^\d+$/.test(arg) ? [Number(arg)] : [];
 });
 const usual = scenarios.filter(({ isLong }) => isLong !== true).flatMap(({ benches }) => benches);
@@ -63,7 +67,9 @@ const name = option('--name') ?? (quick ? 'quick' : 'bench');
 
 const size = {
   ...{ rounds: 3, soakMinutes: Number(option('--minutes') ?? 10) },
-  ...(quick ? { deliveries: 6_000, seconds: 2 } : { deliveries: 20_000, seconds: 5 }),
+  ...(quick
+    ? { deliveries: 6_000, seconds: 2, takeovers: 4 }
+    : { deliveries: 20_000, seconds: 5, takeovers: 50 }),
 };
 
 const begin = performance.now();

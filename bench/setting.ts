@@ -17,6 +17,8 @@ export interface Size {
   readonly deliveries: number;
   /** Seconds of one round of the paced benches. */
   readonly seconds: number;
+  /** How often a processor is taken away, each way. */
+  readonly takeovers: number;
   /** How long the soak lasts. */
   readonly soakMinutes: number;
 }

@@ -10,12 +10,13 @@ import { demoSessions, playDemo, prepareDemo, type Demo } from './demo.js';
 import { banner } from './banner.js';
 import { openInstallation, type Installation } from './installation.js';
 import { openCodecOrRemembered, openLogOrSpool } from './open-log.js';
+import { untilThere } from './start-wait.js';
 import { stationTasks, type Shared } from './stations.js';
 import { serveSystem } from './system.js';
 import type { LogState } from '../log/late.js';
 import { systemClock } from '../runtime/clock.js';
 import { roleNames, type Config, type Role } from '../runtime/config.js';
-import { toError } from '../runtime/errors.js';
+import { isAbort, toError } from '../runtime/errors.js';
 import { createHealth, type HealthResult } from '../runtime/health.js';
 import { keepHeapSmall, scavengeAlone } from '../runtime/heap.js';
 import { createHttpServer, type HttpServer } from '../runtime/http.js';
@@ -80,14 +81,22 @@ async function serve(options: ServeOptions): Promise<void> {
   const life = new AbortController();
   try {
     const mayBeBlind = options.roles.join() === 'ingest';
-    const installation = await openInstallation(config, logger, { purpose: 'serve', mayBeBlind });
+    const waiting = { config, logger, signal: stop.signal };
+    const installation = await untilThere(
+      'postgres',
+      () => openInstallation(config, logger, { purpose: 'serve', mayBeBlind }),
+      waiting,
+    );
     try {
       const site = { installation, logger, signal: stop.signal, life: life.signal, begin };
       await serveInstallation(options, site);
     } finally {
       life.abort(stopped('the end'));
-      await installation.close();
+      await closed(config, installation.close());
     }
+  } catch (thrown) {
+    // Asked to stop before it had begun: nothing was under way.
+    if (!(stop.signal.aborted && isAbort(thrown))) throw thrown;
   } finally {
     stop.dispose();
   }
@@ -162,8 +171,24 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
     if (unheard.aborted) throw toError(unheard.reason);
   } finally {
     httpServer.close();
-    await log.close();
+    await closed(config, log.close());
   }
+}
+
+/** Longest wait for connections to end: what they held is in the log, on disk, or unknown for good. */
+const closingMs = 1_000;
+
+/**
+ * Waits for what is closed, not for ever: a client whose server is away may try for long to say goodbye.
+ * The embedded server is ours and ends in its own time. What is left open keeps the process no longer.
+ */
+async function closed(config: Config, closing: Promise<void>): Promise<void> {
+  if (config.DATABASE_URL === undefined) return closing;
+  const limit = new AbortController();
+  closing.catch(() => undefined);
+  await Promise.race([closing, pause(closingMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+  limit.abort();
+  setTimeout(() => process.exit(), closingMs).unref();
 }
 
 /** Stops accepting as soon as the stop begins; what is on its way is still answered. */
@@ -278,11 +303,13 @@ function registryOnDisk({ installation, logger, life }: Site, roles: readonly Ro
   return { keeper, blind: { rows: snapshot.rows, readAt: snapshot.readAt, prepare } };
 }
 
-/** With ingest the process starts while log or schema registry are away; without, they must be there. */
-async function openLogFor({ installation, logger }: Site, roles: readonly Role[]) {
+/** With ingest the process starts while log or schema registry are away; without, it waits for them. */
+async function openLogFor({ installation, logger, signal }: Site, roles: readonly Role[]) {
   const { config, databaseUrl } = installation;
   if (!roles.includes('ingest')) {
-    const [codec, log] = await Promise.all([installation.openCodec(), installation.openLog()]);
+    const waiting = { config, logger, signal };
+    const codec = await untilThere('schema registry', () => installation.openCodec(), waiting);
+    const log = await untilThere('kafka', () => installation.openLog(), waiting);
     return { codec, log, logState: (): LogState => ({ kind: 'open' }) };
   }
   const opening = openLogOrSpool({ config, databaseUrl, logger });

@@ -201,6 +201,10 @@ export const configSchema = z.object({
     integer(1000, 1, 100_000),
     'timers told per second at most: what was missed in an outage is caught up at this rate',
   ),
+  TRUNKLINE_START_WAIT: field(
+    duration('1h'),
+    'how long `serve` waits at its start for a part that is away, alive and not ready; 0s: it ends at once',
+  ),
   TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
   TRUNKLINE_TEST_NOW: field(
     z.coerce.number().int().optional(),

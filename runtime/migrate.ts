@@ -95,6 +95,9 @@ async function locked<T>(
     throw postgresError(thrown);
   });
   let broken: Error | undefined;
+  // A server that goes away says so here, beside the query that fails; nobody listening would end the process.
+  const onError = (error: Error): void => void (broken = error);
+  client.on('error', onError);
   try {
     // Rebuilding an index of a large table takes longer than any query may.
     await client.query('set statement_timeout = 0');
@@ -109,6 +112,7 @@ async function locked<T>(
       await client.query('select pg_advisory_unlock_all()');
       await client.query('reset statement_timeout');
     }
+    client.off('error', onError);
     client.release(broken);
   }
 }

@@ -114,7 +114,8 @@ async function facts(): Promise<RecordedFact[]> {
 
 test('without a snapshot a start without PostgreSQL fails and says what to do', async () => {
   postgres.cut();
-  const fresh = { data: freshDirectory('blind-fresh'), env: { ...cluster.env, ...env } };
+  const own = { ...cluster.env, ...env, TRUNKLINE_START_WAIT: '0s' };
+  const fresh = { data: freshDirectory('blind-fresh'), env: own };
   const { code, stderr } = await runTrunkline(['serve', '--roles', 'ingest'], fresh);
   postgres.mend();
   expect(code).toBe(69);

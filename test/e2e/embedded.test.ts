@@ -192,7 +192,10 @@ describe('what cannot start', () => {
 
   test('says which service cannot be reached, in one line', async () => {
     const port = await freePort();
-    const env = { DATABASE_URL: `postgres://user:secret-password@127.0.0.1:${port}/none` };
+    const env = {
+      DATABASE_URL: `postgres://user:secret-password@127.0.0.1:${port}/none`,
+      TRUNKLINE_START_WAIT: '0s',
+    };
     const { code, stderr } = await runTrunkline(['serve'], { data: freshDirectory('away'), env });
     expect(code).toBe(69);
     expect(stderr.trim().split('\n')).toHaveLength(1);
