@@ -52,7 +52,12 @@ function rowsOf(kind: string, signal: 'SIGKILL' | 'SIGTERM', tookMs: readonly nu
   const base = { bench: 16, what, bare: null, rounds: { ours: tookMs, bare: [] } };
   return [
     { ...base, unit: 'p50 ms', ours: median(tookMs), target: null },
-    { ...base, unit: 'p99 ms', ours: p99, target: { atMost: signal === 'SIGKILL' ? 3_000 : 1_000 } },
+    {
+      ...base,
+      unit: 'p99 ms',
+      ours: p99,
+      target: { atMost: signal === 'SIGKILL' ? 3_000 : 1_000 },
+    },
   ];
 }
 
@@ -68,7 +73,11 @@ async function openField(setting: Setting, kind: 'Kafka' | 'embedded'): Promise<
   const site: Site = {
     ...plain,
     // 6 s is what a stock broker allows at least (group.min.session.timeout.ms).
-    env: { ...plain.env, TRUNKLINE_PARTITIONS: String(partitions), TRUNKLINE_SESSION_TIMEOUT: '6s' },
+    env: {
+      ...plain.env,
+      TRUNKLINE_PARTITIONS: String(partitions),
+      TRUNKLINE_SESSION_TIMEOUT: '6s',
+    },
   };
   setting.note(`(16) starting ${kind}`);
   // The embedded server belongs to the first process, which is not the one that is killed.

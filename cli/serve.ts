@@ -10,7 +10,7 @@ import { demoSessions, playDemo, prepareDemo, type Demo } from './demo.js';
 import { banner } from './banner.js';
 import { openInstallation, type Installation } from './installation.js';
 import { openCodecOrRemembered, openLogOrSpool } from './open-log.js';
-import { untilThere } from './start-wait.js';
+import { untilThere, type StartWaitOptions } from './start-wait.js';
 import { stationTasks, type Shared } from './stations.js';
 import { serveSystem } from './system.js';
 import type { LogState } from '../log/late.js';
@@ -81,14 +81,14 @@ async function serve(options: ServeOptions): Promise<void> {
   const life = new AbortController();
   try {
     const mayBeBlind = options.roles.join() === 'ingest';
-    const waiting = { config, logger, signal: stop.signal };
+    const wait = { config, logger, signal: stop.signal };
     const installation = await untilThere(
       'postgres',
       () => openInstallation(config, logger, { purpose: 'serve', mayBeBlind }),
-      waiting,
+      wait,
     );
     try {
-      const site = { installation, logger, signal: stop.signal, life: life.signal, begin };
+      const site = { installation, logger, signal: stop.signal, life: life.signal, begin, wait };
       await serveInstallation(options, site);
     } finally {
       life.abort(stopped('the end'));
@@ -109,6 +109,7 @@ interface Site {
   /** Aborts when everything has drained, or when a task has failed: nothing may outlive the stations. */
   readonly life: AbortSignal;
   readonly begin: number;
+  readonly wait: StartWaitOptions;
 }
 
 async function serveInstallation(options: ServeOptions, site: Site): Promise<void> {
@@ -130,13 +131,11 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
   });
   exportHttpMetrics(metrics, httpServer.counts);
   let port = config.TRUNKLINE_PORT;
-  const registry = await openRegistry(
-    {
-      ...{ database, databaseUrl, keyRing, logger, clock: systemClock, defaultPublicUrl },
-      ...registryOnDisk(site, roles),
-    },
-    life,
-  );
+  const registryDeps = {
+    ...{ database, databaseUrl, keyRing, logger, clock: systemClock, defaultPublicUrl },
+    ...registryOnDisk(site, roles),
+  };
+  const registry = await untilThere('postgres', () => openRegistry(registryDeps, life), site.wait);
   function defaultPublicUrl(): string {
     return config.TRUNKLINE_PUBLIC_URL ?? `http://${config.TRUNKLINE_HOST}:${port}`;
   }
@@ -186,7 +185,10 @@ async function closed(config: Config, closing: Promise<void>): Promise<void> {
   if (config.DATABASE_URL === undefined) return closing;
   const limit = new AbortController();
   closing.catch(() => undefined);
-  await Promise.race([closing, pause(closingMs, undefined, { signal: limit.signal }).catch(() => undefined)]);
+  await Promise.race([
+    closing,
+    pause(closingMs, undefined, { signal: limit.signal }).catch(() => undefined),
+  ]);
   limit.abort();
   setTimeout(() => process.exit(), closingMs).unref();
 }
@@ -304,12 +306,11 @@ function registryOnDisk({ installation, logger, life }: Site, roles: readonly Ro
 }
 
 /** With ingest the process starts while log or schema registry are away; without, it waits for them. */
-async function openLogFor({ installation, logger, signal }: Site, roles: readonly Role[]) {
+async function openLogFor({ installation, logger, wait }: Site, roles: readonly Role[]) {
   const { config, databaseUrl } = installation;
   if (!roles.includes('ingest')) {
-    const waiting = { config, logger, signal };
-    const codec = await untilThere('schema registry', () => installation.openCodec(), waiting);
-    const log = await untilThere('kafka', () => installation.openLog(), waiting);
+    const codec = await untilThere('schema registry', () => installation.openCodec(), wait);
+    const log = await untilThere('kafka', () => installation.openLog(), wait);
     return { codec, log, logState: (): LogState => ({ kind: 'open' }) };
   }
   const opening = openLogOrSpool({ config, databaseUrl, logger });

@@ -108,7 +108,13 @@ export function assemble(deps: GatewayDeps): Gateway {
   const socketDeps = { ...parts, epoch, isAllowedOrigin };
   const sockets = new Sockets(socketDeps, httpServer, deps.limits ?? socketLimits);
   const quota = { requests: deps.requestsPerMinute ?? 6_000, windowSec: 60 };
-  const router = { authenticator, rateLimit: createRateLimit(quota), metrics, logger, clock: steady };
+  const router = {
+    authenticator,
+    rateLimit: createRateLimit(quota),
+    metrics,
+    logger,
+    clock: steady,
+  };
   const cursors = createCursors(deps.cursorKey);
   const gateway: Gateway = {
     isDraining: false,

@@ -10,6 +10,7 @@ import type { EndpointId, TenantId } from '../schemas/ids.js';
 import type { Clock } from './clock.js';
 import { EndpointProbe } from './endpoint-probe.js';
 import { toError } from './errors.js';
+import { isStoreAway } from './key-shelf.js';
 import type { KeyRing } from './keys.js';
 import type { Logger } from './logger.js';
 import { postgresError } from './postgres.js';
@@ -84,6 +85,9 @@ export async function openRegistry(deps: RegistryDeps, signal: AbortSignal): Pro
   registry.keepFresh(signal);
   return registry;
 }
+
+/** What becomes of a credential whose key is out of reach. */
+type KeyAway = 'later' | 'without it';
 
 class CachedRegistry implements Registry {
   #snapshot: Snapshot = { tenants: [], endpoints: new Map(), apiKeys: new Map() };
@@ -162,7 +166,7 @@ class CachedRegistry implements Registry {
 
   /** Takes rows that were read at `readAt`, without asking Postgres. */
   async serve(rows: RegistryRows, readAt: number): Promise<void> {
-    await this.#take(rows);
+    await this.#take(rows, 'without it');
     this.#readAt = readAt;
     this.#isAway = true;
   }
@@ -241,13 +245,15 @@ class CachedRegistry implements Registry {
 
   async #load(): Promise<void> {
     const readAt = this.deps.clock();
-    const rows = await this.#read().catch((thrown: unknown) => {
+    try {
+      const rows = await this.#read();
+      await this.#take(rows, 'later');
+      this.deps.keeper?.note(rows);
+    } catch (thrown) {
       this.#noteFailure(toError(thrown));
       throw thrown;
-    });
-    await this.#take(rows);
+    }
     this.#readAt = readAt;
-    this.deps.keeper?.note(rows);
     if (this.#isAway)
       this.deps.logger.info({ code: 'registry_fresh' }, 'the registry is fresh again');
     this.#isAway = false;
@@ -259,11 +265,15 @@ class CachedRegistry implements Registry {
     return readRows(this.deps.database);
   }
 
-  async #take(rows: RegistryRows): Promise<void> {
+  /**
+   * Puts the rows in place of what is served. A key that is out of reach now is waited for where what is
+   * served is no worse; at a blind start there is nothing else, and its endpoint goes without it.
+   */
+  async #take(rows: RegistryRows, keyAway: KeyAway): Promise<void> {
     const opened = new Map<string, Readonly<Record<string, string>>>();
     const endpoints = new Map<EndpointId, EndpointSource>();
     for (const row of rows.endpoints) {
-      endpoints.set(row.id, { ...row, credentials: await this.#openAll(row, opened) });
+      endpoints.set(row.id, { ...row, credentials: await this.#openAll(row, opened, keyAway) });
     }
     this.#opened = opened;
     this.#snapshot = {
@@ -277,12 +287,13 @@ class CachedRegistry implements Registry {
   async #openAll(
     row: EndpointRow,
     opened: Map<string, Readonly<Record<string, string>>>,
+    keyAway: KeyAway,
   ): Promise<EndpointSource['credentials']> {
     const credentials: EndpointSource['credentials'][number][] = [];
     for (const { id, sealed, expiresAt } of row.credentials) {
       // With the place it was opened at: one that was copied to another endpoint must not open there.
       const name = JSON.stringify([row.tenant, row.id, sealed]);
-      const value = this.#opened.get(name) ?? (await this.#open(row, sealed));
+      const value = this.#opened.get(name) ?? (await this.#open(row, sealed, keyAway));
       if (value === null) continue;
       opened.set(name, value);
       credentials.push({ id, value, expiresAt });
@@ -290,13 +301,18 @@ class CachedRegistry implements Registry {
     return credentials;
   }
 
-  /** A credential that does not open (wrong master key) costs its endpoint, not the registry. */
-  async #open(row: EndpointRow, sealed: string): Promise<Readonly<Record<string, string>> | null> {
+  /** One that does not open (wrong master key) costs its endpoint; one whose key is out of reach must not. */
+  async #open(
+    row: EndpointRow,
+    sealed: string,
+    keyAway: KeyAway,
+  ): Promise<Readonly<Record<string, string>> | null> {
     try {
       const text = await this.deps.keyRing.openSecret(row.tenant, credentialPlace(row.id), sealed);
       return JSON.parse(text) as Readonly<Record<string, string>>;
     } catch (thrown) {
       const error = toError(thrown);
+      if (keyAway === 'later' && isStoreAway(error)) throw error;
       this.deps.logger.error(
         { code: 'credential_sealed', endpoint: row.id, error },
         'a credential does not open; its endpoint refuses deliveries',

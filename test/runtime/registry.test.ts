@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifyApiKey } from '../../runtime/api-keys.js';
 import { createKeyRing } from '../../runtime/keys.js';
 import { createPostgresKeyStore } from '../../runtime/key-store.js';
-import { createLogger } from '../../runtime/logger.js';
+import { TrunklineError } from '../../runtime/errors.js';
+import { createLogger, silentLogger } from '../../runtime/logger.js';
 import { migrate, migrateDown } from '../../runtime/migrate.js';
 import { packageRoot } from '../../runtime/package-root.js';
 import { asTenant, openDatabase } from '../../runtime/postgres.js';
@@ -116,6 +117,35 @@ describe('the registry', () => {
     expect(registry.endpoint(theirs.id)?.credentials).toHaveLength(1);
     await store.revokeEndpoint(mine.id);
     await store.revokeEndpoint(theirs.id);
+  });
+
+  it('keeps what it serves while a new credential’s key is out of reach, and serves it later', async () => {
+    const inner = createKeyRing(Buffer.alloc(32, 9), createPostgresKeyStore(database));
+    let isAway = false;
+    const openSecret: typeof inner.openSecret = (...of) =>
+      isAway
+        ? Promise.reject(new TrunklineError('service_unreachable', 'PostgreSQL cannot be reached'))
+        : inner.openSecret(...of);
+    const known = await store.addEndpoint(endpoint);
+    const one = await openRegistry(
+      {
+        ...{ database, databaseUrl: url, keyRing: { ...inner, openSecret }, clock: Date.now },
+        ...{ logger: silentLogger, defaultPublicUrl: () => 'https://hooks.example.com/' },
+        refreshMs: 60_000,
+      },
+      stop.signal,
+    );
+    isAway = true;
+    const added = await store.addEndpoint(endpoint);
+    await expect(one.refresh()).rejects.toMatchObject({ code: 'service_unreachable' });
+    expect(one.endpoint(known.id)?.credentials).toHaveLength(1);
+    // Not an endpoint without credentials, which would refuse each delivery for good.
+    expect(one.endpoint(added.id)).toBeNull();
+    expect(await one.confirm(added.id)).toBe('unknowable');
+    isAway = false;
+    await one.refresh();
+    expect(one.endpoint(added.id)?.credentials).toHaveLength(1);
+    for (const { id } of [known, added]) await store.revokeEndpoint(id);
   });
 
   it('accepts both credentials for the grace period of a rotation, then only the new one', async () => {
