@@ -69,7 +69,7 @@ interface Field {
 }
 
 async function openField(setting: Setting, kind: 'Kafka' | 'embedded'): Promise<Field> {
-  const plain = kind === 'Kafka' ? await setting.kafkaSite() : await setting.embeddedSite();
+  const plain = kind === 'Kafka' ? await setting.kafkaSite() : setting.embeddedSite();
   const site: Site = {
     ...plain,
     // 6 s is what a stock broker allows at least (group.min.session.timeout.ms).

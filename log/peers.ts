@@ -62,7 +62,6 @@ async function watchPeers(
     try {
       await watchSession(database, { takes, stillMs: stillMs(sessionTimeoutMs) }, signal);
     } catch (thrown) {
-      if (signal.aborted) break;
       const fields = { code: 'peers_unseen', error: toError(thrown).message };
       logger.warn(fields, 'other processors are not seen now; the group alone assigns');
       await pause(Math.min(retryMs.first * 2 ** failures, retryMs.most), signal);

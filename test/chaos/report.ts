@@ -103,7 +103,7 @@ ${report.verdicts.map(({ promise, ok, detail }) => `| ${promise} | ${ok ? 'yes' 
 
 | fault | injected |
 | --- | --- |
-${rows(report.faults as Readonly<Record<string, number>>)}
+${rows(report.faults)}
 
 | answer | attempts |
 | --- | --- |

@@ -161,7 +161,7 @@ export class Slot {
       this.#tail += '\n(did not end by itself)';
       child.kill('SIGKILL');
     });
-    if (!hasEnded()) await until(`${this.name} to be killed`, hasEnded);
+    await until(`${this.name} to be killed`, hasEnded);
   }
 
   async #ended(code: number | null): Promise<void> {
@@ -174,7 +174,11 @@ export class Slot {
     }
     this.#tell(code);
     await pause(restartMs);
-    if (!this.#isClosed && this.pid === null) this.start();
+    if (this.#mayStart()) this.start();
+  }
+
+  #mayStart(): boolean {
+    return !this.#isClosed && this.pid === null;
   }
 
   #tell(code: number | null): void {

@@ -40,7 +40,7 @@ export class Subscriber {
         const url = `${(gateway?.url ?? '').replace(/^http/, 'ws')}/v1/stream`;
         const socket = new WebSocket(url, { handshakeTimeout: 2_000 });
         socket.addEventListener('message', ({ data }) => {
-          this.#note(JSON.parse(String(data)) as ServerFrame);
+          if (typeof data === 'string') this.#note(JSON.parse(data) as ServerFrame);
         });
         return socket;
       },
