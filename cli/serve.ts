@@ -147,6 +147,7 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       demo: demo === null ? null : await demoSessions(installation, demo.tenant),
     };
     health.add('roles', () => ({ status: 'ok', detail: roles.join(', ') }));
+    health.add('stop', () => (signal.aborted ? stopping : { status: 'ok' }));
     if (!roles.includes('gateway')) {
       health.add('postgres', () => queried(database, roles));
       serveSystem(httpServer, { health, metrics, config });
@@ -165,7 +166,8 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       database: untilGone(installation),
     };
     const drainMs = config.TRUNKLINE_DRAIN;
-    const until = AbortSignal.any([after(signal, calls), unheard]);
+    const told = after(signal, () => pause(config.TRUNKLINE_DRAIN_DELAY));
+    const until = AbortSignal.any([after(told, () => calls), unheard]);
     await supervise(withServer(tasks, httpServer), { signal: until, drainMs, logger });
     if (unheard.aborted) throw toError(unheard.reason);
   } finally {
@@ -192,6 +194,9 @@ async function closed(config: Config, closing: Promise<void>): Promise<void> {
   limit.abort();
   setTimeout(() => process.exit(), closingMs).unref();
 }
+
+/** First of all a balancer must know; what comes before it does is served. */
+const stopping = { status: 'failed', detail: 'stopping: traffic belongs elsewhere' } as const;
 
 /** Stops accepting as soon as the stop begins; what is on its way is still answered. */
 function withServer(tasks: Record<string, Task>, server: HttpServer): Record<string, Task> {
@@ -265,10 +270,10 @@ const localUrl = (config: Config, port: number): string =>
   `http://${config.TRUNKLINE_HOST === '0.0.0.0' ? '127.0.0.1' : config.TRUNKLINE_HOST}:${port}`;
 
 /** Aborts once the signal has and the work that goes first is done: the stations stop last. */
-function after(signal: AbortSignal, first: Promise<void>): AbortSignal {
+function after(signal: AbortSignal, first: () => Promise<unknown>): AbortSignal {
   const controller = new AbortController();
   void aborted(signal)
-    .then(() => first)
+    .then(first)
     .catch(() => undefined)
     .then(() => {
       controller.abort(signal.reason);

@@ -19,6 +19,7 @@ import { openRedis } from '../runtime/redis.js';
 import type { Registry } from '../runtime/registry.js';
 import { Answers } from './acknowledge.js';
 import { Admission } from './admit.js';
+import { Arrivals } from './arrivals.js';
 import { Appends } from './append.js';
 import { ClockWatch } from './clock-watch.js';
 import { DayKeys } from './day-keys.js';
@@ -99,8 +100,8 @@ const pattern = '/v1/webhooks/:endpointId';
 const maxBodyBytes = 1024 * 1024;
 
 /**
- * Takes deliveries until the signal aborts; then refuses new ones, answers those on their way and
- * resolves. What the log did not take by then is on disk. Rejects with `data_dir_in_use` when
+ * Takes deliveries until the signal aborts, and then those that still come on open connections; refuses
+ * what is later, answers what is on its way and resolves. What the log did not take by then is on disk. Rejects with `data_dir_in_use` when
  * another process has the spool.
  */
 export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<void> {
@@ -147,14 +148,20 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
     recorder: { ...deps, logger, onBodyOmitted: (provider) => counts.bodyOmitted(provider) },
     appends,
     clockWatch,
-    isStopping: () => signal.aborted,
+    isStopping: () => arrivals.isOver,
   });
+  const arrivals = new Arrivals();
+  const route: typeof handler = (request) => {
+    arrivals.note();
+    return handler(request);
+  };
   const largerBody = largerBodies(deps.registry);
-  httpServer.route({ method: 'POST', pattern, maxBody: maxBodyBytes, largerBody }, handler);
-  httpServer.route({ method: 'GET', pattern, maxBody: maxBodyBytes }, handler);
+  httpServer.route({ method: 'POST', pattern, maxBody: maxBodyBytes, largerBody }, route);
+  httpServer.route({ method: 'GET', pattern, maxBody: maxBodyBytes }, route);
   deps.onReady?.();
 
   await aborted(signal);
+  await arrivals.end(settings.drainMs / 4);
   await appends.stop(settings.drainMs / 2);
   door.close();
   await spool.close();

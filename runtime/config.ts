@@ -206,6 +206,10 @@ export const configSchema = z.object({
     'how long `serve` waits at its start for a part that is away, alive and not ready; 0s: it ends at once',
   ),
   TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
+  TRUNKLINE_DRAIN_DELAY: field(
+    duration('0s'),
+    'how long a stop goes on serving while /health/ready says 503: what a balancer takes to see it',
+  ),
   TRUNKLINE_TEST_NOW: field(
     z.coerce.number().int().optional(),
     'tests only: pins the clock of ingest (unix seconds); refused in production',

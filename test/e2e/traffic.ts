@@ -18,7 +18,10 @@ import { until } from '../services/shared.js';
 import type { Cluster, History } from './cluster.js';
 
 type Pace = Partial<
-  Pick<SimulatorOptions, 'rate' | 'speed' | 'messages' | 'duplicates' | 'reorders' | 'drops'>
+  Pick<
+    SimulatorOptions,
+    'rate' | 'speed' | 'messages' | 'duplicates' | 'reorders' | 'drops' | 'sender'
+  >
 >;
 
 /** Plays until all calls have ended or until it is told to stop. */
@@ -51,8 +54,14 @@ export class Traffic {
   static async play(
     cluster: Cluster,
     url: string,
-    options: Pace & { readonly seed: number; readonly calls: number | null },
+    options: Pace & {
+      readonly seed: number;
+      readonly calls: number | null;
+      /** What is signed, where it is not `url`. */
+      readonly publicUrl?: string;
+    },
   ): Promise<Traffic> {
+    const { publicUrl = url } = options;
     const tenants = tenantsOfEveryPartition(cluster);
     const targets: SimulatorTarget[] = [];
     const endpoints: EndpointId[] = [];
@@ -60,7 +69,8 @@ export class Traffic {
       for (const { provider, newAccount } of simulatedProviders) {
         const { sender, endpoint } = newAccount();
         const id = await cluster.endpoint(tenant, provider, endpoint);
-        targets.push({ provider, url: `${url}/v1/webhooks/${id}`, sender });
+        const path = `/v1/webhooks/${id}`;
+        targets.push({ provider, url: url + path, signedUrl: publicUrl + path, sender });
         endpoints.push(id);
       }
     }
