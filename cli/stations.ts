@@ -14,6 +14,7 @@ import type { LogState } from '../log/late.js';
 import type { TimerRules } from '../processors/call/timers.js';
 import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
+import { Progress, type Stall } from '../processors/progress.js';
 import type { RetentionReport } from '../processors/retention.js';
 import { runProjections } from '../projections/main.js';
 import { createProjections } from '../projections/registry.js';
@@ -145,11 +146,14 @@ function processorsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { database, keyRing } = installation;
   let owned = 0;
   const stopped = new Set<number>();
+  const progress = new Progress();
   let retention: RetentionReport = { level: 'fine', detail: '' };
   health.add('processors', () => {
     if (stopped.size > 0) {
       return { status: 'failed', detail: `stopped by a loss: ${[...stopped].join(', ')}` };
     }
+    const [stall] = progress.stalls();
+    if (stall !== undefined) return { status: 'failed', detail: stallDetail(stall) };
     const { level, detail } = retention;
     if (level !== 'fine') return { status: level === 'removed' ? 'failed' : 'degraded', detail };
     return { status: 'ok', detail: `${owned} partitions owned` };
@@ -160,6 +164,7 @@ function processorsTask(shared: Shared, hotTier: HotTier | null): Task {
     },
     onStopped: (partition: number): void => void stopped.add(partition),
     onRetention: (report: RetentionReport): void => void (retention = report),
+    progress,
     rawRetentionMs: installation.config.TRUNKLINE_RAW_RETENTION,
   };
   const timers = timerRules(installation.config);
@@ -172,6 +177,11 @@ const timerRules = (config: Config): TimerRules => ({
   patienceMs: config.TRUNKLINE_PATIENCE,
   settleMs: config.TRUNKLINE_SETTLE,
 });
+
+/** Names the reason as the counter of ended ownerships does. */
+const stallDetail = ({ partition, seconds, reason }: Stall): string =>
+  `partition ${partition} got nowhere for ${seconds} s: ` +
+  (reason === null ? 'owned, but nothing is decided' : `its ownership ended by ${reason}`);
 
 function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   const { installation, log, codec, logger, metrics, health } = shared;

@@ -11,6 +11,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
 import type { Registry } from '../runtime/registry.js';
+import { noteStopped, watchStops } from '../runtime/stopped.js';
 import type { ReadyCheck } from '../runtime/system-answers.js';
 import type { TokenVerifier } from '../runtime/tokens.js';
 import type { TenantId } from '../schemas/ids.js';
@@ -91,6 +92,7 @@ const epochWaitMs = 3_000;
 export function assemble(deps: GatewayDeps): Gateway {
   const { clock, steady = clock, httpServer, logger, database, keyRing, versions } = deps;
   const metrics = createGatewayMetrics(deps.metrics);
+  watchStops(deps.metrics, 'gateway');
   const placed = (tenant: TenantId): number => partitionOf(tenant, deps.log.partitions);
   let feed: Feed | null = null;
   const models: ReadModels = { database, keyRing, versions, partitionOf: placed };
@@ -180,6 +182,9 @@ function feedOf(
     logger: deps.logger,
     clock: deps.clock,
     steady: deps.steady ?? deps.clock,
+    onStopped: (error) => {
+      noteStopped(deps.metrics, 'gateway', error);
+    },
     listener: {
       advanced: (tenants) => {
         for (const tenant of tenants) stream.waiting.pump(tenant);

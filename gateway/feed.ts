@@ -40,6 +40,8 @@ export interface FeedOptions {
   readonly clock: () => number;
   /** For how long: it goes on whatever is done to `clock`. */
   readonly steady: () => number;
+  /** A partition is followed no more: the alert must say so. */
+  readonly onStopped?: (error: Error) => void;
 }
 
 /** What is known of a partition. */
@@ -240,6 +242,7 @@ export class Feed {
     const state = this.partitions.get(partition);
     if (state?.isFollowed !== true) return;
     state.isFollowed = false;
+    this.options.onStopped?.(error);
     this.options.metrics.lost.inc();
     this.options.logger.error(
       { code: 'log_loss', partition, error: error.message },

@@ -10,8 +10,11 @@ import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
 import type { TimerRules } from './call/timers.js';
+import { noteStopped, watchStops } from '../runtime/stopped.js';
+import type { Coverage } from '../schemas/events.js';
 import { ProcessorMetrics } from './metrics.js';
 import { processPartition, type PipelineParts } from './pipeline.js';
+import { Progress } from './progress.js';
 import { RetentionWatch, type RetentionReport } from './retention.js';
 
 export interface ProcessorsDeps {
@@ -36,6 +39,8 @@ export interface ProcessorsDeps {
   readonly onRetention?: (report: RetentionReport) => void;
   /** Told when the process begins to own a partition and when it no longer does. */
   readonly onAssignment?: (partitions: readonly number[]) => void;
+  /** Asked by health; made here when absent. */
+  readonly progress?: Progress;
   /** Told when a partition met a loss and stands still for good: health must say so. */
   readonly onStopped?: (partition: number) => void;
 }
@@ -52,12 +57,16 @@ interface Assigned {
  */
 export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): Promise<void> {
   const { log, logger, onStopped, maxInputs = 256, maxOverlay = 20_000, onAssignment } = deps;
+  const { progress = new Progress() } = deps;
   const metrics = new ProcessorMetrics(deps.metrics);
+  watchStops(deps.metrics, 'processors');
+  metrics.watchStalls(() => progress.stalls().length);
   const watch = new RetentionWatch(deps, metrics);
-  const parts: PipelineParts = {
+  const parts = {
     ...deps,
-    ...{ metrics, maxInputs, maxOverlay, hotTier: deps.hotTier ?? null },
-    onCovered: (partition, covered) => {
+    ...{ metrics, progress, maxInputs, maxOverlay, hotTier: deps.hotTier ?? null },
+    alert: deps.metrics,
+    onCovered: (partition: number, covered: Coverage) => {
       watch.covered(partition, covered);
     },
   };
@@ -72,6 +81,7 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
     assigned(partition: number): void {
       if (work.has(partition) || signal.aborted) return;
       const controller = new AbortController();
+      progress.assigned(partition);
       const before = ended.get(partition) ?? Promise.resolve();
       const done = before
         .then(() => processUntilLoss(parts, partition, controller.signal))
@@ -89,6 +99,7 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
       ended.set(partition, assigned.done);
       assigned.controller.abort();
       metrics.forget(partition);
+      progress.revoked(partition);
       logger.info({ code: 'partition_revoked', partition }, 'a partition was revoked');
       tell();
     },
@@ -113,7 +124,7 @@ export async function runProcessors(deps: ProcessorsDeps, signal: AbortSignal): 
 }
 
 async function processUntilLoss(
-  parts: PipelineParts,
+  parts: PipelineParts & { readonly alert: Metrics },
   partition: number,
   signal: AbortSignal,
 ): Promise<'aborted' | 'loss'> {
@@ -122,6 +133,7 @@ async function processUntilLoss(
     return 'aborted';
   } catch (thrown) {
     parts.metrics.stopped.inc();
+    noteStopped(parts.alert, 'processors', toError(thrown));
     const error = toError(thrown).message;
     parts.logger.error({ code: 'partition_stopped', partition, error }, 'a partition stopped');
     return 'loss';

@@ -50,7 +50,10 @@ export class ProcessorMetrics {
   readonly oldestUndecided: Gauge<'partition' | 'lane'>;
   readonly removedUndecided: Gauge;
 
+  readonly #registry: Metrics;
+
   constructor(metrics: Metrics) {
+    this.#registry = metrics;
     const registers = [metrics];
     const counter = <T extends string>(what: string, help: string, labelNames: T[] = []) =>
       new Counter({ name: `trunkline_processors_${what}_total`, help, labelNames, registers });
@@ -95,6 +98,18 @@ export class ProcessorMetrics {
   hot({ refs, found, isBehind }: HotLookup): void {
     this.hotRefs.inc({ outcome: 'hit' }, found);
     this.hotRefs.inc({ outcome: isBehind ? 'behind' : 'miss' }, refs - found);
+  }
+
+  /** Partitions that stand still for now, though they have work. */
+  watchStalls(count: () => number): void {
+    const name = 'trunkline_processors_stalled_partitions';
+    const help = 'Partitions with work that got nowhere for 30 s';
+    new Gauge({
+      ...{ name, help, registers: [this.#registry] },
+      collect() {
+        this.set(count());
+      },
+    });
   }
 
   ended(reason: EndReason): void {

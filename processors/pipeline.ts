@@ -19,6 +19,7 @@ import { hotStates, type HotStates } from './hot-lookup.js';
 import { postgresStates, postgresTakeover } from './lookup.js';
 import type { ProcessorMetrics } from './metrics.js';
 import { readSource } from './parking/source.js';
+import type { Progress } from './progress.js';
 import { States } from './state.js';
 import { takeOver } from './takeover.js';
 
@@ -35,6 +36,7 @@ export interface PipelineParts {
   readonly timers?: TimerRules;
   /** Most inputs of one micro-batch. */
   readonly maxInputs: number;
+  readonly progress: Progress;
   /** Told what is covered, for the watch over the retention. */
   readonly onCovered?: (partition: number, covered: Coverage) => void;
   /** Most states kept while the store has not applied their events; then deciding waits for it. */
@@ -118,18 +120,26 @@ function hotOf({ hotTier }: PipelineParts, { partition, after }: Restored): HotS
   return hotStates({ tier: hotTier, partition, version: evolverVersion, epoch: after.epoch });
 }
 
-function observerOf({ metrics, onCovered }: PipelineParts): NonNullable<OwnerOptions['observe']> {
+function observerOf({
+  metrics,
+  progress,
+  onCovered,
+}: PipelineParts): NonNullable<OwnerOptions['observe']> {
   return {
     covered({ partition, covered }) {
+      progress.covered(partition, covered);
       onCovered?.(partition, covered);
     },
-    taken() {
+    taken({ partition }) {
+      progress.taken(partition);
       metrics.takes.inc();
     },
-    ended({ reason }) {
+    ended({ partition, reason }) {
+      progress.ended(partition, reason);
       metrics.ended(reason);
     },
     lag({ partition, lane, records }) {
+      progress.lag(partition, lane, records);
       metrics.lag.set({ partition: String(partition), lane }, records);
     },
   };

@@ -12,6 +12,7 @@ import { toError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
+import { noteStopped, watchStops } from '../runtime/stopped.js';
 import type { Evolver } from '../schemas/aggregates.js';
 import type { Seq, TenantId } from '../schemas/ids.js';
 import { Announcer } from './announce.js';
@@ -95,6 +96,7 @@ function openStation(deps: ProjectionDeps): Station {
   const projections = createProjections(deps.evolver, deps.hotTier);
   const status = deps.status ?? new ProjectionStatus(deps.clock);
   status.begin(deps.log.partitions);
+  watchStops(deps.metrics, 'projections');
   return {
     deps,
     projections,
@@ -201,6 +203,7 @@ function standBy({ deps, standby, status }: Station, partition: number): void {
 
 /** Loud and for good: the read models of this partition no longer move until somebody looks. */
 function stop({ deps, stopped, status }: Station, partition: number, error: Error): void {
+  noteStopped(deps.metrics, 'projections', error);
   const why = describeError(error);
   stopped.add(partition);
   status.state(partition, 'stopped', why);

@@ -48,7 +48,7 @@ export function judgeTwice(history: History): Verdict {
   for (const [tenant, events] of history.tenants) {
     const added = new Set<string>();
     for (const { body, factId } of events) {
-      if (body.kind === 'parked' || body.kind === 'not_understood') continue;
+      if (!('fact' in body)) continue;
       if (body.type.endsWith('.duplicate_seen') || body.fact === null || factId === null) continue;
       facts += 1;
       if (added.has(factId)) twice.push(`${tenant} ${factId}`);

@@ -55,6 +55,8 @@ describe('serve --demo on a fresh directory', () => {
 
   test('is ready soon, and says where to look and what to type', () => {
     expect(product.readyMs).toBeLessThan(20_000);
+    // It is ready a moment before it says so.
+    await until('the banner', () => product.output().includes(product.url));
     for (const words of [`${product.url}/`, 'curl', 'wscat', 'Twilio', 'Ctrl-C', 'master key']) {
       expect(product.output()).toContain(words);
     }

@@ -91,6 +91,9 @@ it('says gap after a hole in the log, is never live again, and is not ready', as
   expect(ready.status).toBe(503);
   const { checks } = (await ready.json()) as { checks: { name: string; ok: boolean }[] };
   expect(checks.find(({ name }) => name === 'log')?.ok).toBe(false);
+  expect(await station.metrics.metrics()).toContain(
+    'trunkline_consumer_stopped_partitions{station="gateway",reason="log_loss"} 1',
+  );
   const heartbeats = socket.of('heartbeat').length;
   await until('more heartbeats', () => socket.of('heartbeat').length > heartbeats + 1);
   expect(socket.of('live')).toHaveLength(1);

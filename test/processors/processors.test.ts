@@ -268,3 +268,18 @@ test('a full overlay waits for the store instead of growing', async () => {
   );
   expect(station.events().filter(({ body }) => body.type === 'call.failed')).toHaveLength(4);
 });
+
+test('a partition whose log holds what nobody can read stops, and the alert says why', async () => {
+  station = new Station(database);
+  const stopped: number[] = [];
+  run(station.processors({ onStopped: (partition) => stopped.push(partition) }));
+  const alert =
+    'trunkline_consumer_stopped_partitions{station="processors",reason="record_invalid"}';
+  await station.deliver('twilio-voice-inbound-1-request');
+  await station.untilEvents(1);
+  expect(await station.metrics.metrics()).toContain(`${alert} 0`);
+  station.store.land('events', home, [{ key: '', header: 'no header of ours', value: null }]);
+  await station.deliver('twilio-voice-inbound-7-completed');
+  await until('the stop', () => stopped.includes(home));
+  expect(await station.metrics.metrics()).toContain(`${alert} 1`);
+});

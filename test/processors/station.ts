@@ -57,7 +57,7 @@ export class Station {
   processors(
     more: Pick<
       Partial<ProcessorsDeps>,
-      'maxInputs' | 'maxOverlay' | 'hotTier' | 'decideFacts' | 'keyRing' | 'timers'
+      'maxInputs' | 'maxOverlay' | 'hotTier' | 'decideFacts' | 'keyRing' | 'timers' | 'onStopped'
     > = {},
   ) {
     const controller = new AbortController();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Codec } from '../../log/event-codec.js';
 import { createMemoryLog } from '../../log/memory.js';
 import { TrunklineError } from '../../runtime/errors.js';
+import { createMetrics } from '../../runtime/metrics.js';
 import type { Database } from '../../runtime/postgres.js';
 import { openDatabase } from '../../runtime/postgres.js';
 import type { Evolver } from '../../schemas/aggregates.js';
@@ -12,6 +13,7 @@ import { traceEvolver, World } from './world.js';
 
 let expected: Record<string, string[]>;
 const databases: Database[] = [];
+const stops = 'trunkline_consumer_stopped_partitions{station="projections"';
 const steps = 1_500;
 const seed = 7;
 
@@ -105,9 +107,11 @@ test('a stored mark that no projector could have left stops the partition loudly
   const database = await store();
   const world = new World({ seed, codec, partitions: 1, tenants: 1 });
   world.happen(50);
-  const running = start(world, database);
+  const metrics = createMetrics();
+  const running = start(world, database, { metrics });
   await caughtUp(world, database);
   const before = await allRows(database);
+  expect(await metrics.metrics()).toContain(`${stops},reason="mark_mismatch"} 0`);
   await database.query(`update marks set next_offset = next_offset - 5 where projection = 'calls'`);
   world.happen(50);
   await until('the stop', () => running.codes.includes('projections_stopped'));
@@ -115,6 +119,7 @@ test('a stored mark that no projector could have left stops the partition loudly
     ok: false,
     partitions: [{ state: 'stopped', error: expect.stringContaining('mark_mismatch') }],
   });
+  expect(await metrics.metrics()).toContain(`${stops},reason="mark_mismatch"} 1`);
   await running.stop();
   expect(await allRows(database)).toEqual(before);
 });
