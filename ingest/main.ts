@@ -162,7 +162,8 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
 
   await aborted(signal);
   await arrivals.end(settings.drainMs / 4);
-  await appends.stop(settings.drainMs / 2);
+  // Twice that at most: for what waits, then for connections that hang.
+  await appends.stop(settings.drainMs / 4);
   door.close();
   await spool.close();
   await keeping;

@@ -205,7 +205,10 @@ export const configSchema = z.object({
     duration('1h'),
     'how long `serve` waits at its start for a part that is away, alive and not ready; 0s: it ends at once',
   ),
-  TRUNKLINE_DRAIN: field(duration('2s'), 'deadline of a clean stop'),
+  TRUNKLINE_DRAIN: field(
+    duration('5s'),
+    'deadline of a clean stop; it takes what it needs, not all of it',
+  ),
   TRUNKLINE_DRAIN_DELAY: field(
     duration('0s'),
     'how long a stop goes on serving while /health/ready says 503: what a balancer takes to see it',

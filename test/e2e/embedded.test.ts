@@ -53,7 +53,7 @@ describe('serve --demo on a fresh directory', () => {
     say(`first start ready in ${product.readyMs} ms`);
   });
 
-  test('is ready soon, and says where to look and what to type', () => {
+  test('is ready soon, and says where to look and what to type', async () => {
     expect(product.readyMs).toBeLessThan(20_000);
     // It is ready a moment before it says so.
     await until('the banner', () => product.output().includes(product.url));

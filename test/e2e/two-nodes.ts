@@ -12,10 +12,10 @@ export function senderOf(urls: readonly string[]): Sender {
   let turn = 0;
   return {
     async send(webhook, to) {
-      turn += 1;
+      const mine = (turn += 1);
       for (let i = 0; ; i += 1) {
         const at = new URL(to);
-        at.host = new URL(urls[(turn + i) % urls.length] ?? '').host;
+        at.host = new URL(urls[(mine + i) % urls.length] ?? '').host;
         const outcome = await inner.send(webhook, at);
         const isShut = outcome.status === null && outcome.error === 'ECONNREFUSED';
         if (!isShut || i === urls.length - 1) return outcome;
