@@ -1,10 +1,13 @@
 // Command line: the program. In: the process's streams and environment. Out: every verb, registered;
 // nothing is opened before a verb asks.
 
+import { createInterface } from 'node:readline/promises';
+
 import { Command } from 'commander';
 
 import { configWith, requireConfig } from './environment.js';
 import { openInstallation, type Installation } from './installation.js';
+import { registerDeadLetterCommands } from './dead-letters.js';
 import { registerDoctorCommand } from './doctor.js';
 import { registerEndpointCommands } from './endpoint.js';
 import { registerKeyCommands } from './key.js';
@@ -39,12 +42,12 @@ async function open(purpose: string): Promise<Installation> {
 async function openWithLog(purpose: string) {
   const installation = await open(purpose);
   const [log, codec] = await Promise.all([installation.openLog(), installation.openCodec()]);
-  const { database } = installation;
+  const { database, keyRing } = installation;
   const close = async (): Promise<void> => {
     await log.close();
     await installation.close();
   };
-  return { log, codec, database, evolver, close };
+  return { log, codec, database, keyRing, evolver, close };
 }
 
 /** The log alone, for a command that needs no database where the log is Kafka. */
@@ -132,8 +135,24 @@ export function createProgram(): Command {
   });
   const openProjections = () => openWithLog('projections');
   registerProjectionCommands(commands, { open: openProjections, signal, print, progress });
+  registerDeadLetterCommands(commands, {
+    ...{ open: () => openWithLog('dead-letters'), signal, print, confirm: confirmOnTerminal },
+    note: (line) => context.note(line),
+    setExitCode: streams.setExitCode,
+  });
   registerDoctorCommand(commands, print);
   return commands;
+}
+
+/** Null where nobody sits at a terminal. */
+async function confirmOnTerminal(question: string): Promise<boolean | null> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return null;
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim());
+  } finally {
+    asking.close();
+  }
 }
 
 /** Aborts on Ctrl-C for every command but `serve`, which has its own. */

@@ -252,5 +252,6 @@ function servedVersions(): GatewayDeps['versions'] {
     messages: of('messages'),
     records: of('records'),
     stats_minute: of('stats_minute'),
+    dead_letters: of('dead_letters'),
   };
 }

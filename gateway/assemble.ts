@@ -4,6 +4,7 @@
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import type { Mark } from '../log/mark.js';
+import { FactAppender } from '../log/own-facts.js';
 import { partitionOf } from '../log/topics.js';
 import type { HttpServer } from '../runtime/http.js';
 import type { KeyRing } from '../runtime/keys.js';
@@ -37,7 +38,7 @@ import { Waiting, type Stream } from './subscribe.js';
 /** What the gateway is composed of; made and closed by the caller. */
 export interface GatewayDeps {
   readonly log: EventLog;
-  readonly codec: Pick<Codec, 'decodeEvent' | 'learn'>;
+  readonly codec: Pick<Codec, 'decodeEvent' | 'learn' | 'encodeFactAround'>;
   readonly database: Database;
   readonly keyRing: KeyRing;
   readonly registry: Registry;
@@ -80,6 +81,8 @@ export interface Gateway {
   readonly sockets: Sockets;
   readonly stats: StatsFeed;
   readonly metrics: GatewayMetrics;
+  /** Appends what operators ask for. */
+  readonly facts: FactAppender;
   readonly routes: RouteDeps;
   readonly begin: (starts: ReadonlyMap<number, Mark>) => Feed;
 }
@@ -118,14 +121,17 @@ export function assemble(deps: GatewayDeps): Gateway {
     clock: steady,
   };
   const cursors = createCursors(deps.cursorKey);
+  const facts = factsOf(deps);
   const gateway: Gateway = {
     isDraining: false,
     stream,
     sockets,
     stats,
     metrics,
+    facts,
     routes: {
       list: { ...models, clock: steady, cursors, epochOf: stream.epochOf },
+      deadLetters: { facts, partitions: deps.log.partitions, logger },
       router,
       registry,
       providers: deps.providers,
@@ -143,6 +149,11 @@ export function assemble(deps: GatewayDeps): Gateway {
     },
   };
   return gateway;
+}
+
+/** Few at a time, and refused soon: an operator sees at once that the log is away. */
+function factsOf({ log, codec, keyRing, clock }: GatewayDeps): FactAppender {
+  return new FactAppender({ log, codec, keyRing, clock, maxWaiting: 100, timeoutMs: 3_000 });
 }
 
 function streamOf(

@@ -6,6 +6,7 @@ import type { RoleName } from '../runtime/registry.js';
 /**
  * What a route or topic asks for. `personal.read`: numbers and texts in the clear. `records.read`: members,
  * subscriptions and invoices: the business of who runs the tenant, not of who watches its calls.
+ * `dead_letters.manage`: retrying and discarding what could not be processed; a manager sees it, no more.
  */
 export type Permission =
   | 'calls.read'
@@ -14,6 +15,8 @@ export type Permission =
   | 'stats.read'
   | 'events.read'
   | 'endpoints.read'
+  | 'dead_letters.read'
+  | 'dead_letters.manage'
   | 'endpoints.manage'
   | 'stream.subscribe'
   | 'personal.read';
@@ -32,6 +35,8 @@ const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
     'records.read',
     'endpoints.read',
     'endpoints.manage',
+    'dead_letters.read',
+    'dead_letters.manage',
     'personal.read',
   ]),
   manager: new Set<Permission>([
@@ -39,11 +44,23 @@ const permissions: Readonly<Record<RoleName, ReadonlySet<Permission>>> = {
     'records.read',
     'endpoints.read',
     'endpoints.manage',
+    'dead_letters.read',
     'personal.read',
   ]),
-  operator: new Set<Permission>([...watching, 'endpoints.read', 'personal.read']),
+  operator: new Set<Permission>([
+    ...watching,
+    'endpoints.read',
+    'dead_letters.read',
+    'dead_letters.manage',
+    'personal.read',
+  ]),
   viewer: new Set<Permission>(watching),
-  auditor: new Set<Permission>([...watching, 'records.read', 'endpoints.read']),
+  auditor: new Set<Permission>([
+    ...watching,
+    'records.read',
+    'endpoints.read',
+    'dead_letters.read',
+  ]),
 };
 
 /** True when the role has the permission; a role this table does not know has none. */

@@ -23,6 +23,10 @@ export interface Route {
   readonly permission: Permission | null;
   readonly query: z.ZodObject;
   readonly params: z.ZodObject;
+  /** Null: a body is not read. */
+  readonly body: z.ZodObject | null;
+  /** `Idempotency-Key` is read: the same key is the same request. */
+  readonly isIdempotent: boolean;
   readonly answer: { readonly status: number; readonly schema: z.ZodType | null };
   readonly errors: readonly ErrorCode[];
   readonly handle: (asked: Asked) => Promise<HttpResponse> | HttpResponse;
@@ -34,15 +38,18 @@ export interface Asked {
   readonly principal: Principal | null;
   readonly query: unknown;
   readonly params: unknown;
+  readonly body: unknown;
 }
 
-interface RouteSpec<Q extends z.ZodObject, P extends z.ZodObject> {
+interface RouteSpec<Q extends z.ZodObject, P extends z.ZodObject, B extends z.ZodObject> {
   readonly method: 'GET' | 'POST';
   readonly pattern: string;
   readonly summary: string;
   readonly permission: Permission;
   readonly query: Q;
   readonly params: P;
+  readonly body?: B;
+  readonly isIdempotent?: boolean;
   readonly answer: { readonly status: number; readonly schema: z.ZodType | null };
   readonly errors?: readonly ErrorCode[];
   readonly handle: (asked: {
@@ -50,23 +57,30 @@ interface RouteSpec<Q extends z.ZodObject, P extends z.ZodObject> {
     readonly principal: Principal;
     readonly query: z.output<Q>;
     readonly params: z.output<P>;
+    readonly body: z.output<B>;
   }) => Promise<HttpResponse> | HttpResponse;
 }
 
 /** Defines a route that needs a principal; ties the handler's types to the schemas. */
-export function defineRoute<Q extends z.ZodObject, P extends z.ZodObject>(
-  spec: RouteSpec<Q, P>,
-): Route {
+export function defineRoute<
+  Q extends z.ZodObject,
+  P extends z.ZodObject,
+  B extends z.ZodObject = z.ZodObject,
+>(spec: RouteSpec<Q, P, B>): Route {
   return {
     ...spec,
     errors: spec.errors ?? [],
-    handle({ request, principal, query, params }) {
+    body: spec.body ?? null,
+    isIdempotent: spec.isIdempotent ?? false,
+    handle({ request, principal, query, params, body }) {
       if (principal === null) return problem('unauthenticated', 'send a Bearer token or API key');
       return spec.handle({
         request,
         principal,
         query: spec.query.parse(query),
         params: spec.params.parse(params),
+        // The schema boundary: a route without a body does not look at it.
+        body: (spec.body?.parse(body) ?? {}) as z.output<B>,
       });
     },
   };
@@ -131,9 +145,48 @@ function checked(
   const given = names.map((name, index) => [name.slice(1), request.params[index]] as const);
   const params = route.params.safeParse(Object.fromEntries(given));
   if (!params.success) return problem('not_found', 'nothing has that id');
-  const asked = queryOf(request.query);
-  return route.handle({ request, principal, query: asked, params: Object.fromEntries(given) });
+  const body = bodyOf(route, request);
+  if (!body.ok) return body.answer;
+  if (route.isIdempotent && !isKey(request.headers.get('idempotency-key'))) return keyInvalid();
+  const asked = { query: queryOf(request.query), params: Object.fromEntries(given) };
+  return route.handle({ request, principal, ...asked, body: body.value });
 }
+
+type ReadBody =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly answer: HttpResponse };
+
+/** The JSON of a body that has passed the route's schema; undefined where the route reads none. */
+function bodyOf(route: Route, request: HttpRequest): ReadBody {
+  if (route.body === null) return { ok: true, value: undefined };
+  const type = request.headers.get('content-type') ?? '';
+  if (!/^application\/json *(;|$)/i.test(type)) {
+    return { ok: false, answer: problem('media_type', 'send JSON with application/json') };
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(request.body.toString('utf8'));
+  } catch {
+    return { ok: false, answer: problem('body_invalid', 'the body is no JSON') };
+  }
+  const parsed = route.body.safeParse(value);
+  return parsed.success
+    ? { ok: true, value }
+    : { ok: false, answer: invalid(parsed.error, 'body_invalid') };
+}
+
+const isKey = (key: string | undefined): boolean =>
+  key === undefined || /^[\x21-\x7e]{1,200}$/.test(key);
+
+const keyInvalid = (): HttpResponse =>
+  problem('parameter_invalid', 'see errors', {
+    errors: [
+      {
+        parameter: 'Idempotency-Key',
+        detail: 'must be 1 to 200 visible ASCII letters, e.g. a UUID',
+      },
+    ],
+  });
 
 /** Parameters by name; a repeated one is joined with a comma, which means OR where a list is allowed. */
 function queryOf(text: string): Record<string, string> {
@@ -151,13 +204,17 @@ function queryOf(text: string): Record<string, string> {
 }
 
 /** Names the parameters at fault and what would be right; never repeats a value. */
-function invalid(error: z.ZodError): HttpResponse {
+function invalid(
+  error: z.ZodError,
+  code: 'parameter_invalid' | 'body_invalid' = 'parameter_invalid',
+): HttpResponse {
   const errors = error.issues.slice(0, 20).flatMap((issue) => {
-    const detail = issue.code === 'unrecognized_keys' ? 'is not a parameter here' : issue.message;
+    const detail = issue.code === 'unrecognized_keys' ? 'is not known here' : issue.message;
     const names = issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0] ?? '')];
-    return names.map((parameter) => ({ parameter: parameter.slice(0, 64), detail }));
+    const place = code === 'body_invalid' ? 'field' : 'parameter';
+    return names.map((name) => ({ [place]: name.slice(0, 64), detail }));
   });
-  return problem('parameter_invalid', 'see errors', { errors });
+  return problem(code, 'see errors', { errors });
 }
 
 function deny(deps: RouterDeps, principal: Principal, route: Route): HttpResponse {

@@ -48,6 +48,7 @@ export async function runGateway(deps: GatewayDeps, signal: AbortSignal): Promis
     gateway.isDraining = true;
     await gateway.sockets.drain(deps.drainMs / 2);
     stopTimers();
+    await gateway.facts.close();
   }
 }
 

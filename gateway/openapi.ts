@@ -48,9 +48,28 @@ function operationOf(route: Route): object {
     summary: route.summary,
     operationId: `${route.method.toLowerCase()}${route.pattern.replaceAll(/[^a-zA-Z0-9]+(\w)?/g, (_, first?: string) => first?.toUpperCase() ?? '')}`,
     security: route.permission === null ? [] : [{ bearer: [] }],
-    parameters: [...parametersOf(route, 'path'), ...parametersOf(route, 'query')],
+    parameters: [
+      ...parametersOf(route, 'path'),
+      ...parametersOf(route, 'query'),
+      ...(route.isIdempotent ? [idempotencyKey] : []),
+    ],
+    ...bodyOf(route),
     responses: { [route.answer.status]: answerOf(route), ...problemsOf(route) },
   };
+}
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'the same key with the same request is one request, however often it is sent',
+  schema: { type: 'string', pattern: '^[\\x21-\\x7e]{1,200}$' },
+};
+
+function bodyOf({ body }: Route): object {
+  if (body === null) return {};
+  const schema = schemaOf(body, 'input');
+  return { requestBody: { required: true, content: { 'application/json': { schema } } } };
 }
 
 function answerOf({ answer }: Route): object {
@@ -74,6 +93,9 @@ function parametersOf(route: Route, place: 'path' | 'query'): object[] {
 function problemsOf(route: Route): Record<string, object> {
   const codes = new Set(route.errors);
   if (Object.keys(route.query.shape).length > 0) codes.add('parameter_invalid');
+  if (route.body !== null)
+    for (const code of ['media_type', 'body_invalid'] as const) codes.add(code);
+  if (route.isIdempotent) codes.add('parameter_invalid');
   if (route.permission !== null) {
     for (const code of ['unauthenticated', 'forbidden', 'rate_limited'] as const) codes.add(code);
   }

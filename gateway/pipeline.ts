@@ -15,6 +15,7 @@
 
 import type { RouterDeps, Route } from './http.js';
 import { callRoutes, type ListDeps } from './routes/calls.js';
+import { deadLetterRoutes, type DeadLetterDeps } from './routes/dead-letters.js';
 import { endpointRoute } from './routes/endpoints.js';
 import { eventRoute } from './routes/events.js';
 import { messageRoute } from './routes/messages.js';
@@ -29,6 +30,7 @@ import type { Stream } from './subscribe.js';
 
 export interface RouteDeps {
   readonly list: ListDeps;
+  readonly deadLetters: Pick<DeadLetterDeps, 'facts' | 'partitions' | 'logger'>;
   readonly router: RouterDeps;
   readonly registry: Registry;
   readonly providers: readonly ProviderItem[];
@@ -42,6 +44,7 @@ export const routesOf = (deps: RouteDeps): readonly Route[] => [
   messageRoute(deps.list),
   ...recordRoutes(deps.list),
   statsRoute(deps.list),
+  ...deadLetterRoutes({ ...deps.list, ...deps.deadLetters }),
   endpointRoute(deps.registry, deps.list.database),
   refusalRoute(deps.list, deps.providers),
   providerRoute(deps.providers),

@@ -18,6 +18,7 @@ export const servedModels = [
   'messages',
   'records',
   'stats_minute',
+  'dead_letters',
 ] as const;
 export type ServedModel = (typeof servedModels)[number];
 
@@ -28,6 +29,8 @@ export type ModelVersions = Readonly<Record<ServedModel, number>>;
 export interface Position {
   readonly epoch: string | null;
   readonly seq: number;
+  /** The last offset of `deliveries` whose outcome is in them; −1 before the first. */
+  readonly covered: number;
 }
 
 /** The lowest position of the models an answer is made of, in the transaction of its rows. */
@@ -40,9 +43,13 @@ export async function readPosition(
   },
   models: readonly ServedModel[],
 ): Promise<Position> {
-  const { rows } = await transaction.query<{ epoch: string | null; seq: number | null }>({
+  const { rows } = await transaction.query<{
+    epoch: string | null;
+    seq: number | null;
+    covered: number | null;
+  }>({
     name: 'gateway_position',
-    text: `select m.epoch, s.last_seq as seq
+    text: `select m.epoch, s.last_seq as seq, m.covered_realtime as covered
       from unnest($1::text[], $2::int[]) as wanted(projection, version)
       left join marks m on m.projection = wanted.projection and m.version = wanted.version
         and m.partition = $3
@@ -53,6 +60,7 @@ export async function readPosition(
   return {
     epoch: rows.find((row) => row.epoch !== null)?.epoch ?? null,
     seq: Math.min(...rows.map((row) => row.seq ?? 0)),
+    covered: Math.min(...rows.map((row) => row.covered ?? -1)),
   };
 }
 

@@ -23,6 +23,8 @@ export interface ReadAsked {
   readonly principal: Principal;
   readonly models: readonly ServedModel[];
   readonly atLeast: number | undefined;
+  /** An offset of `deliveries`: everything up to it is in the answer, whatever it brought. */
+  readonly atLeastFact?: number | undefined;
 }
 
 /**
@@ -68,7 +70,7 @@ const cacheHeaders = { 'cache-control': 'private, no-cache', vary: 'Authorizatio
 
 function readOnce<T>(
   deps: ReadDeps,
-  { request, principal, models, atLeast }: ReadAsked,
+  { request, principal, models, atLeast, atLeastFact }: ReadAsked,
   read: (transaction: Transaction) => Promise<T | null>,
 ): Promise<Read<T | null>> {
   const { tenant } = principal;
@@ -76,6 +78,7 @@ function readOnce<T>(
   return asTenant(deps.database, tenant, async (transaction) => {
     const position = await readPosition(transaction, about, models);
     if (position.seq < (atLeast ?? 0)) return { kind: 'behind' };
+    if (position.covered < (atLeastFact ?? -1)) return { kind: 'behind' };
     const epoch = position.epoch ?? deps.epochOf(tenant) ?? 'none';
     const asOf = { epoch, seq: position.seq };
     if (isSame(request.headers.get('if-none-match'), asOf)) return { kind: 'same', asOf };
@@ -91,6 +94,9 @@ function isSame(header: string | undefined, asOf: Cursor): boolean {
 }
 
 const notYet = (): HttpResponse =>
-  withHeaders(problem('not_yet', 'the read model has not reached atLeast; ask again'), {
-    'retry-after': '1',
-  });
+  withHeaders(
+    problem('not_yet', 'the read model has not reached the position asked for; ask again'),
+    {
+      'retry-after': '1',
+    },
+  );

@@ -33,7 +33,7 @@ export interface FactHead extends Pick<
 
 export interface FactSealing {
   readonly keyRing: KeyRing;
-  readonly codec: Codec;
+  readonly codec: Pick<Codec, 'encodeFactAround'>;
   /** A record that takes more of a batch is not sealed. */
   readonly maxBytes: number;
 }

@@ -52,7 +52,7 @@ type SourceTopic = 'deliveries' | 'deliveries.bulk';
 
 export interface FactAppenderOptions {
   readonly log: EventLog;
-  readonly codec: Codec;
+  readonly codec: Pick<Codec, 'encodeFactAround'>;
   readonly keyRing: KeyRing;
   readonly clock: Clock;
   /** Default: `deliveries`. */

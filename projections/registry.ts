@@ -5,6 +5,7 @@ import type { Evolver } from '../schemas/aggregates.js';
 import { aggregateState } from './aggregate-state.js';
 import { callTimeline } from './call-timeline.js';
 import { calls } from './calls.js';
+import { deadLetters } from './dead-letters.js';
 import { legs } from './legs.js';
 import { messages } from './messages.js';
 import type { Projection } from './projection.js';
@@ -27,6 +28,7 @@ export const createProjections = (
   callTimeline,
   messages,
   records,
+  deadLetters,
   stats,
   timers,
   unattributed,

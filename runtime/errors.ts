@@ -27,6 +27,7 @@ const rows = {
   hot_tier_answer: { status: 503, retryable: true, title: 'The hot tier answered nonsense' },
   state_version: { status: 500, retryable: false, title: 'Stored states are of other rules' },
   mark_mismatch: { status: 500, retryable: false, title: 'A mark is not where it was left' },
+  dead_letter_closed: { status: 409, retryable: false, title: 'That dead letter is closed' },
   rebuild_running: { status: 409, retryable: true, title: 'A rebuild is under way' },
   read_model_differs: {
     status: 409,

@@ -34,7 +34,7 @@ const startOfTimeline = z.tuple([z.number(), z.number(), z.number(), z.string()]
 
 /** What a list was asked for, without where in it: a cursor is good for exactly this. */
 export function filtersText(query: object): string {
-  const where = new Set(['cursor', 'limit', 'atLeast']);
+  const where = new Set(['cursor', 'limit', 'atLeast', 'atLeastFact']);
   const filters = Object.entries(query).filter(
     ([name, value]) => !where.has(name) && value !== undefined,
   );

@@ -19,6 +19,12 @@ export const atLeast = z.coerce
   .int('must be a seq')
   .nonnegative()
   .optional();
+/** An offset of `deliveries`, as a 202 names it: waits until the answer holds what that fact brought. */
+export const atLeastFact = z.coerce
+  .number('must be an offset')
+  .int('must be an offset')
+  .nonnegative()
+  .optional();
 export const direction = z.enum(['inbound', 'outbound']).optional();
 /** RFC 3339, with a zone. */
 export const instant = z.iso
@@ -33,7 +39,7 @@ export const number = z
   .optional();
 
 /** One or several of `names`, separated by commas or repeated. */
-const listOf = <const N extends readonly [string, ...string[]]>(names: N) =>
+export const listOf = <const N extends readonly [string, ...string[]]>(names: N) =>
   z
     .string()
     .max(200)
@@ -55,6 +61,12 @@ export const objectType = z
 export const objectRef = z
   .string()
   .regex(/^[\x21-\x7e]{1,128}$/)
+  .optional();
+
+/** A name without spaces: an error code, a provider, an id. */
+export const word = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,200}$/)
   .optional();
 
 /** An id in a path. */

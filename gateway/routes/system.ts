@@ -29,7 +29,10 @@ export interface Demo {
 }
 
 const none = z.strictObject({});
-const open = { permission: null, query: z.object({}), params: none, errors: [] } as const;
+const open = {
+  ...{ permission: null, query: z.object({}), params: none },
+  ...{ body: null, isIdempotent: false, errors: [] },
+} as const;
 const noStore = { 'cache-control': 'no-store' };
 
 /** Routes without a tenant. */

@@ -434,6 +434,7 @@ it('keeps to its OpenAPI document', async () => {
     '/v1/events': '/v1/events?limit=200',
     '/v1/endpoints': '/v1/endpoints',
     '/v1/endpoints/{id}/refusals': '/v1/endpoints/ep_AAAAAAAAAAAAAAAAAAAA/refusals',
+    '/v1/dead-letters': '/v1/dead-letters',
     '/v1/providers': '/v1/providers',
     '/health': '/health',
     '/health/ready': '/health/ready',
@@ -445,7 +446,11 @@ it('keeps to its OpenAPI document', async () => {
     expect(check(await answer.json()), `${path} ${ajv.errorsText(check.errors)}`).toBe(true);
   }
   expect(Object.keys(document.paths).sort()).toEqual(
-    [...Object.keys(asked), '/v1/stream/tickets', '/v1/demo/session', '/metrics'].sort(),
+    [
+      ...Object.keys(asked),
+      ...['/v1/dead-letters/{id}', '/v1/dead-letters/{id}/retry', '/v1/dead-letters/{id}/discard'],
+      ...['/v1/stream/tickets', '/v1/demo/session', '/metrics'],
+    ].sort(),
   );
 });
 

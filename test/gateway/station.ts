@@ -47,6 +47,7 @@ export const versions = {
   messages: 1,
   records: 1,
   stats_minute: 1,
+  dead_letters: 1,
 } as const;
 
 /** A credential of these tests: `<tenant>/<role>`, with `/expired`, `/unavailable` or `/<ms until it expires>`. */
@@ -175,11 +176,12 @@ export async function startGateway(
   };
 }
 
-async function runOne({
+/** A gateway alone, on a log that somebody else writes. */
+export async function runOne({
   world,
   ...deps
 }: Partial<GatewayDeps> & {
-  readonly world: World;
+  readonly world: Pick<World, 'store'>;
   readonly database: Database;
   readonly keyRing: KeyRing;
   readonly registry: Registry;
