@@ -16,6 +16,9 @@ const readable = [
   'records',
   'stats_minute',
   'unattributed',
+  'dead_letters',
+  'dead_letter_states',
+  'dead_letter_acts',
 ];
 
 test('up, down and up again leaves the same tables, indexes and policies, and down leaves none', async () => {
@@ -79,7 +82,7 @@ test('a table definition names exactly the columns of its migration', async () =
 test('the reader sees its own tenant, nothing without one, and cannot write', async () => {
   const { database } = await freshStore();
   const world = new World({ seed: 2, codec });
-  world.happen(400);
+  world.happen(1_500);
   const running = start(world, database);
   await caughtUp(world, database);
   await running.stop();

@@ -32,6 +32,8 @@ import type { RecordView } from '../../schemas/record-state.js';
 import type { Party } from '../../schemas/sealed.js';
 import { timerNames, type ArmedTimer } from '../../schemas/timers.js';
 
+import { ParkedWorld } from './parking-bodies.js';
+
 /** Numbers in [0, 1) that depend on the seed alone. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
@@ -98,10 +100,13 @@ export class World {
   #markers = 0;
   #now = startedAt;
 
+  readonly #parked: ParkedWorld;
+
   constructor(options: { seed: number; partitions?: number; tenants?: number; codec: Codec }) {
     this.store = new MemoryStore({ partitions: options.partitions ?? 2 });
     this.#codec = options.codec;
     this.#random = random(options.seed);
+    this.#parked = new ParkedWorld(this.#random);
     const count = options.tenants ?? 3;
     this.tenants = Array.from({ length: count }, (_, i) => tenantId(`tenant-${i}`));
     for (let p = 0; p < this.store.partitions; p += 1) this.take(p);
@@ -191,7 +196,8 @@ export class World {
     const calls = this.#of(this.#calls, tenant);
     if (dice < 0.04) return this.#notUnderstood(null);
     if (dice < 0.07 && calls.length > 0) return this.#notUnderstood(this.#pick(calls));
-    if (dice < 0.09) return this.#parked();
+    if (dice < 0.075) return this.#parkedEarly();
+    if (dice < 0.09) return this.#parked.next(tenant, this.#now);
     if (dice < 0.2) return this.#message(tenant);
     if (dice < 0.25) return this.#ownRecord(tenant);
     if (dice < 0.3 && calls.length > 1) return this.#merge(calls);
@@ -372,7 +378,8 @@ export class World {
     };
   }
 
-  #parked(): EventBody {
+  /** As facts were parked before there were queues. */
+  #parkedEarly(): EventBody {
     return {
       ...{ kind: 'parked', type: 'fact.parked', sourceTopic: 'deliveries' },
       ...{
