@@ -3,6 +3,7 @@
 
 import { InvalidArgumentError } from 'commander';
 
+import type { AccountStore } from '../runtime/account-store.js';
 import type { RegistryStore } from '../runtime/registry-store.js';
 import type { TokenIssuer } from '../runtime/tokens.js';
 import { parseTenantId, type TenantId } from '../schemas/ids.js';
@@ -10,6 +11,7 @@ import { parseTenantId, type TenantId } from '../schemas/ids.js';
 /** What the registry commands work with; closed by the command, also when it fails. */
 export interface RegistryServices {
   readonly store: RegistryStore;
+  readonly accounts: AccountStore;
   close(): Promise<void>;
 }
 

@@ -2,7 +2,6 @@
 // before they are stored and never printed. Out: the webhook URL to paste at the provider.
 
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { z } from 'zod';
 
 import { providerNames, providerOf } from '../ingest/providers/registry.js';
 import { parseCidr } from '../runtime/client-address.js';
@@ -11,6 +10,12 @@ import { defaultGraceMs, type EndpointRow } from '../runtime/registry-store.js';
 import { webhookUrl } from '../runtime/registry.js';
 import type { ProviderName } from '../schemas/facts.js';
 import { parseEndpointId, type EndpointId, type TenantId } from '../schemas/ids.js';
+import {
+  givenCredentials,
+  takesCredentials,
+  type CredentialOptions,
+  type Credentials,
+} from './credential-options.js';
 import {
   durationOption,
   moment,
@@ -24,14 +29,6 @@ import {
 import { registerRefusals } from './endpoint-refusals.js';
 import { registerTest } from './endpoint-test.js';
 import { factLines, shownJson, shownLines } from './endpoint-show.js';
-
-type Credentials = Readonly<Record<string, string>>;
-
-interface CredentialOptions {
-  readonly credential?: Credentials;
-  readonly credentials?: string;
-  readonly json?: true;
-}
 
 interface AddOptions extends CredentialOptions {
   readonly tenant: TenantId;
@@ -60,11 +57,6 @@ export function registerEndpointCommands(program: Command, context: CliContext):
   registerTest(endpoint, context, endpointArgument);
   registerChanges(endpoint, context);
 }
-
-const takesCredentials = (command: Command): Command =>
-  command
-    .option('--credential <name=value>', 'a credential; repeatable', addCredential)
-    .option('--credentials <file>', 'JSON object of credentials; - reads standard input');
 
 function registerAdd(endpoint: Command, context: CliContext): void {
   takesCredentials(endpoint.command('add'))
@@ -239,9 +231,7 @@ async function readCredentials(
   provider: ProviderName,
   options: CredentialOptions,
 ): Promise<Credentials> {
-  const given =
-    options.credential ??
-    (options.credentials === undefined ? {} : await readFile(context, options.credentials));
+  const given = await givenCredentials(context, options);
   const parsed = providerOf(provider).credentialSchema.safeParse(given);
   if (parsed.success) return given;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
@@ -249,23 +239,6 @@ async function readCredentials(
     'parameter_invalid',
     `credentials of ${provider}: ${faults.join('; ')}. Give them as --credential name=value`,
   );
-}
-
-async function readFile(context: CliContext, file: string): Promise<Credentials> {
-  const text = await context.readText(file);
-  try {
-    return z.record(z.string(), z.string()).parse(JSON.parse(text));
-  } catch {
-    // The cause would quote the file.
-    throw new TrunklineError('parameter_invalid', `${file} is no JSON object of strings`);
-  }
-}
-
-function addCredential(text: string, before: Credentials = {}): Credentials {
-  const equals = text.indexOf('=');
-  // The text is a secret: it is not repeated.
-  if (equals < 1) throw new InvalidArgumentError('A credential is name=value.');
-  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
 }
 
 function endpointArgument(text: string): EndpointId {

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 
+import { createAccountStore } from '../runtime/account-store.js';
 import type { Config } from '../runtime/config.js';
 import { TrunklineError } from '../runtime/errors.js';
 import type { Logger } from '../runtime/logger.js';
@@ -28,6 +29,7 @@ export function createCliContext(options: {
       const { database, keyRing } = installation;
       return {
         store: createRegistryStore(database, keyRing),
+        accounts: createAccountStore(database, keyRing),
         close: () => installation.close(),
       };
     },

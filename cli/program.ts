@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { configWith, requireConfig } from './environment.js';
 import { openInstallation, type Installation } from './installation.js';
 import { registerDeadLetterCommands } from './dead-letters.js';
+import { registerAccountCommands } from './account.js';
 import { registerDoctorCommand } from './doctor.js';
 import { registerEndpointCommands } from './endpoint.js';
 import { registerKeyCommands } from './key.js';
@@ -16,7 +17,9 @@ import { registerLogCommands } from './log.js';
 import { createCliContext } from './open-context.js';
 import { endpointIn } from './open-endpoint.js';
 import { registerProjectionCommands } from './projections.js';
+import { registerReconcileCommand } from './reconcile.js';
 import { registerServeCommand } from './serve.js';
+import { openReconcile } from './open-reconcile.js';
 import { openLog } from './open-log.js';
 import { registerSimulateCommand } from './simulate.js';
 import { registerSpoolCommands } from './spool.js';
@@ -116,6 +119,7 @@ export function createProgram(): Command {
   registerServeCommand(commands);
   registerTenantCommands(commands, context);
   registerEndpointCommands(commands, context);
+  registerAccountCommands(commands, context);
   registerKeyCommands(commands, context);
   registerTokenCommands(commands, context);
   registerSimulateCommand(commands, { ...streams, signal });
@@ -131,6 +135,11 @@ export function createProgram(): Command {
   registerSpoolCommands(commands, {
     ...{ openLog: openLogAlone, config, signal, print, progress },
     logger: createLogger({ level: 'warn' }),
+    note: (line) => context.note(line),
+  });
+  registerReconcileCommand(commands, {
+    open: async (isDry) => openReconcile(await open('reconcile'), isDry),
+    ...{ signal, print, progress },
     note: (line) => context.note(line),
   });
   const openProjections = () => openWithLog('projections');

@@ -2,6 +2,7 @@
 // stations share. Out: a task for the supervisor, a health check.
 
 import { runScheduler } from '../scheduler/main.js';
+import { createAccountStore } from '../runtime/account-store.js';
 import { lookAtScheduler, schedulerHealth, type SchedulerLook } from '../scheduler/status.js';
 import type { HealthResult } from '../runtime/health.js';
 import type { Task } from '../runtime/lifecycle.js';
@@ -17,10 +18,14 @@ export function schedulerTask(shared: Shared): Task {
     if (look !== null) return schedulerHealth(look);
     return { status: 'degraded', detail: 'PostgreSQL has not told how timers stand' };
   });
-  const parts = { log, codec, database, keyRing, logger, metrics };
-  const ratePerSecond = config.TRUNKLINE_TIMER_RATE;
+  const accounts = createAccountStore(database, keyRing);
+  const parts = { log, codec, database, keyRing, logger, metrics, accounts };
+  const rates = {
+    ratePerSecond: config.TRUNKLINE_TIMER_RATE,
+    asksPerSecond: config.TRUNKLINE_ASK_RATE,
+  };
   return (signal) =>
-    runScheduler({ ...parts, ratePerSecond, onLook: (now) => void (look = now) }, signal);
+    runScheduler({ ...parts, ...rates, onLook: (now) => void (look = now) }, signal);
 }
 
 /**

@@ -213,6 +213,10 @@ export const configSchema = z.object({
     duration('0s'),
     'how long a stop goes on serving while /health/ready says 503: what a balancer takes to see it',
   ),
+  TRUNKLINE_ASK_RATE: field(
+    integer(5, 1, 1_000),
+    'questions per second to the API of a provider, for each account',
+  ),
   TRUNKLINE_TEST_NOW: field(
     z.coerce.number().int().optional(),
     'tests only: pins the clock of ingest (unix seconds); refused in production',

@@ -17,8 +17,14 @@ export type Answer =
   | { readonly kind: 'unknowable'; readonly reason: InferenceReason }
   | { readonly kind: 'later'; readonly reason: InferenceReason; readonly againInMs: number };
 
+/** When it is asked, by the clock of the timers; and until when. */
+export interface AskContext {
+  readonly nowMs: number;
+  readonly signal: AbortSignal;
+}
+
 /** Asks a provider after one call. Rejects only when the signal aborts, or by a defect. */
-export type AskProvider = (row: TimerRow, signal: AbortSignal) => Promise<Answer>;
+export type AskProvider = (row: TimerRow, context: AskContext) => Promise<Answer>;
 
 /** Where nobody can be asked. */
 export const noApi: AskProvider = () =>
@@ -32,6 +38,8 @@ export interface AskingOptions {
   readonly logger: Logger;
   /** Monotonic ms. */
   readonly now: () => number;
+  /** The instant, ms since 1970. */
+  readonly at: () => number;
 }
 
 /** Calls that are asked after at once. */
@@ -79,10 +87,10 @@ export class Asking {
   }
 
   async #ask(row: TimerRow, signal: AbortSignal): Promise<void> {
-    const { ask, append, infer, logger, now } = this.#options;
+    const { ask, append, infer, logger, now, at } = this.#options;
     const { tenant, provider, callId } = row;
     try {
-      const answer = await ask(row, signal);
+      const answer = await ask(row, { signal, nowMs: at() });
       switch (answer.kind) {
         case 'told':
           await append(answer.facts);

@@ -9,15 +9,21 @@ import { orAborted } from '../log/abort.js';
 import { FactAppender } from '../log/own-facts.js';
 import { pause } from '../log/pause.js';
 import { toError } from '../runtime/errors.js';
+import type { AccountStore } from '../runtime/account-store.js';
 import type { KeyRing } from '../runtime/keys.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Metrics } from '../runtime/metrics.js';
 import type { Database } from '../runtime/postgres.js';
+import { Asker } from './asker.js';
+import type { ApiOptions } from './call-api.js';
 import { Asking, noApi, type AskingOptions, type AskProvider } from './ask.js';
 import { DueClock } from './due-clock.js';
 import { Lease } from './lease.js';
-import { createSchedulerMetrics, type SchedulerMetrics } from './metrics.js';
+import { createSchedulerMetrics, otherProvider, type SchedulerMetrics } from './metrics.js';
 import { inferNow, runRound, type RoundParts } from './pipeline.js';
+import { apiNames } from './providers/registry.js';
+import { reconcileOnStart } from './reconcile-start.js';
+import type { ReconcileParts } from './reconcile.js';
 import { lookAtScheduler, type SchedulerLook } from './status.js';
 import { ToldTimers } from './told.js';
 
@@ -28,8 +34,14 @@ export interface SchedulerDeps {
   readonly keyRing: KeyRing;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Asks providers after calls; absent: nobody is asked, ends are inferred. */
-  readonly ask?: AskProvider;
+  /** Accounts at providers, to ask after calls; absent: nobody is asked, ends are inferred. */
+  readonly accounts?: Pick<AccountStore, 'open'>;
+  /** Questions per second and account. Default 5. */
+  readonly asksPerSecond?: number;
+  /** After a term has begun its accounts are reconciled. Default 60 s. */
+  readonly reconcileAfterMs?: number;
+  /** For tests: other time-outs. */
+  readonly api?: Partial<ApiOptions>;
   /** Timers told per second at most: an hour that was missed is caught up at this rate. Default 1,000. */
   readonly ratePerSecond?: number;
   /** How long a holder of the lease may be silent. Default 10 s. */
@@ -48,6 +60,8 @@ const sampleMs = 5_000;
 const closeMs = 500;
 const noSignal = new AbortController().signal;
 const maxWaiting = 10_000;
+/** A batch of timers beside a page of calls. */
+const maxAppending = 5_000;
 const backOffMs = { first: 200, most: 5_000 } as const;
 
 /** Takes its turn and works until the signal aborts; nothing but the signal ends it. */
@@ -55,11 +69,14 @@ export async function runScheduler(deps: SchedulerDeps, signal: AbortSignal): Pr
   const { logger, leaseMs = 10_000, now = () => performance.now() } = deps;
   const metrics = createSchedulerMetrics(deps.metrics);
   const lease = new Lease({ database: deps.database, holder: randomUUID(), leaseMs, now });
-  const sampling = sample(deps, metrics, signal);
+  const asker = askerOf(deps, metrics, now);
+  const ask = asker?.ask ?? noApi;
+  const sampling = sample(deps, { metrics, asker }, signal);
   let failures = 0;
   while (!signal.aborted) {
     try {
-      if (await lease.keep()) await lead(deps, { lease, metrics, leaseMs, now }, signal);
+      if (await lease.keep())
+        await lead(deps, { lease, metrics, leaseMs, now, ask, asker }, signal);
       failures = 0;
       await pause(leaseMs / 4, signal);
     } catch (thrown) {
@@ -78,7 +95,25 @@ export async function runScheduler(deps: SchedulerDeps, signal: AbortSignal): Pr
   await lease.giveBack().catch(() => undefined);
 }
 
+function askerOf(
+  { database, accounts, asksPerSecond = 5, api = {} }: SchedulerDeps,
+  metrics: SchedulerMetrics,
+  now: () => number,
+): Asker | null {
+  if (accounts === undefined) return null;
+  return new Asker({
+    ...{ database, accounts, ratePerSecond: asksPerSecond, now },
+    api: { sleep: pause, ...api },
+    onAsked: (name, outcome) => {
+      const provider = apiNames.includes(name) ? name : otherProvider;
+      metrics.asks.inc({ provider, outcome });
+    },
+  });
+}
+
 interface Term {
+  readonly ask: AskProvider;
+  readonly asker: Asker | null;
   readonly lease: Lease;
   readonly metrics: SchedulerMetrics;
   readonly leaseMs: number;
@@ -88,7 +123,7 @@ interface Term {
 /** Works while the lease is held. What it remembers goes with the term. */
 async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise<void> {
   const { log, codec, keyRing, logger, database, leapHoldMs: holdMs = 30_000 } = deps;
-  const { lease, metrics, now } = term;
+  const { lease, metrics, now, ask, asker } = term;
   metrics.terms.inc();
   metrics.leading.set(1);
   logger.info({ code: 'scheduler_leads', term: lease.term }, 'this scheduler is at work');
@@ -99,7 +134,8 @@ async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise
       logger.warn({ code: 'clock_leap', byMs: Math.round(byMs) }, 'the database’s clock has leapt');
     },
   });
-  const appender = new FactAppender({ log, codec, keyRing, clock: () => clock.at(now()) });
+  const at = (): number => clock.at(now());
+  const appender = new FactAppender({ log, codec, keyRing, clock: at, maxWaiting: maxAppending });
   const over = new AbortController();
   const signal = AbortSignal.any([stop, over.signal]);
   const append: RoundParts['append'] = (facts) => orAborted(appender.append(facts), signal);
@@ -110,12 +146,13 @@ async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise
     asking: () => asking,
   };
   const infer: AskingOptions['infer'] = (row, reason) => inferNow(parts, row, reason);
-  const asking = new Asking({ ask: deps.ask ?? noApi, append, infer, logger, now });
+  const asking = new Asking({ ask, append, infer, logger, now, at });
+  const reconciling = reconcileFrom(deps, { asker, metrics, append, at }, signal);
   try {
     await runRounds(deps, term, { ...parts, signal });
   } finally {
     over.abort();
-    await asking.settled();
+    await Promise.all([asking.settled(), reconciling]);
     // What waits for a log that is away is no reason to stay.
     await Promise.race([appender.close(), pause(closeMs, noSignal)]);
     logger.info(
@@ -123,6 +160,24 @@ async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise
       'this scheduler is no longer at work',
     );
   }
+}
+
+/** Beside the rounds: what was missed while nobody was at work. */
+function reconcileFrom(
+  { accounts, database, logger, reconcileAfterMs: delayMs = 60_000 }: SchedulerDeps,
+  {
+    asker,
+    metrics,
+    ...more
+  }: Pick<Term, 'asker' | 'metrics'> & Pick<ReconcileParts, 'append' | 'at'>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (asker === null || accounts === undefined) return Promise.resolve();
+  const onDifference: ReconcileParts['onDifference'] = ({ provider, kind }) => {
+    metrics.differences.inc({ provider, kind });
+  };
+  const parts = { database, logger, asker, onDifference, ...more };
+  return reconcileOnStart(parts, { accounts, delayMs }, signal);
 }
 
 async function runRounds(
@@ -150,7 +205,7 @@ async function runRounds(
 /** Says every few seconds how late timers are, whoever is at work. */
 async function sample(
   { database, onLook, logger }: SchedulerDeps,
-  metrics: SchedulerMetrics,
+  { metrics, asker }: { readonly metrics: SchedulerMetrics; readonly asker: Asker | null },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -159,6 +214,7 @@ async function sample(
       const { count, firstDueAt } = look.late;
       metrics.late.set(count);
       metrics.lateSeconds.set(firstDueAt === null ? 0 : (look.nowMs - firstDueAt) / 1000);
+      metrics.breakers.set(asker?.openBreakers ?? 0);
       onLook?.(look);
     } catch (thrown) {
       onLook?.(null);

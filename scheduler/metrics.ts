@@ -4,7 +4,13 @@ import { Counter, Gauge } from 'prom-client';
 
 import type { Metrics } from '../runtime/metrics.js';
 import { timerNames } from '../schemas/timers.js';
+import { askOutcomes } from './asker.js';
+import { differenceKinds } from './compare.js';
+import { apiNames } from './providers/registry.js';
 import { inferenceReasons } from './timer-fact.js';
+
+/** Those whose API we do not know are one: names of providers come from a closed set here. */
+export const otherProvider = 'other';
 
 export interface SchedulerMetrics {
   /** 1 while this process is the one at work. */
@@ -17,6 +23,11 @@ export interface SchedulerMetrics {
   readonly waiting: Gauge;
   readonly late: Gauge;
   readonly lateSeconds: Gauge;
+  /** Questions to providers' APIs, by how they were answered. */
+  readonly asks: Counter<'provider' | 'outcome'>;
+  readonly breakers: Gauge;
+  /** Differences between providers’ lists of calls and ours. */
+  readonly differences: Counter<'provider' | 'kind'>;
   readonly leaps: Counter;
   readonly failures: Counter;
 }
@@ -38,7 +49,24 @@ export function createSchedulerMetrics(registry: Metrics): SchedulerMetrics {
     labelNames: ['reason'] as const,
   });
   for (const reason of inferenceReasons) inferred.inc({ reason }, 0);
+  const asks = new Counter({
+    ...named('asks_total', 'Calls that providers were asked after, by outcome'),
+    labelNames: ['provider', 'outcome'] as const,
+  });
+  for (const provider of [...apiNames, otherProvider]) {
+    for (const outcome of askOutcomes) asks.inc({ provider, outcome }, 0);
+  }
+  const differences = new Counter({
+    ...named('differences_total', 'Calls that differed from the provider’s list, by kind'),
+    labelNames: ['provider', 'kind'] as const,
+  });
+  for (const provider of apiNames) {
+    for (const kind of differenceKinds) differences.inc({ provider, kind }, 0);
+  }
   return {
+    asks,
+    differences,
+    breakers: new Gauge(named('breakers_open', 'Accounts at providers whose breaker is open')),
     told,
     inferred,
     leading: new Gauge(named('leading', '1 while this process holds the lease')),

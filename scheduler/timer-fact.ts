@@ -8,6 +8,7 @@ import type { TimerRow } from './due.js';
 export const inferenceReasons = [
   'provider_has_no_api',
   'no_credentials',
+  'credentials_refused',
   'provider_does_not_know_it',
   'provider_unreachable',
 ] as const;

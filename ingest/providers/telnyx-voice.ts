@@ -42,11 +42,18 @@ function readInitiated(payload: JsonObject): Reading {
   return {
     signal: statusSignal(isIncoming ? 'ringing' : 'initiated'),
     details: known({
+      callControlId: reference(textField(payload, 'call_control_id')),
       state: safeName(textField(payload, 'state')),
       attestation: safeName(textField(payload, 'shaken_stir_attestation')),
     }),
     personal: known({ callerName: textField(payload, 'caller_id_name') }),
   };
+}
+
+/** With the handle by which Telnyx is asked after the call, should its end not come. */
+function readAnswered(payload: JsonObject): Reading {
+  const callControlId = reference(textField(payload, 'call_control_id'));
+  return { signal: statusSignal('answered'), details: known({ callControlId }) };
 }
 
 function readHangup(payload: JsonObject): Reading {
@@ -142,7 +149,7 @@ const fixed = (signal: CallSignal) => (): Reading => ({ signal });
 
 const readings: Readonly<Record<string, (payload: JsonObject) => Reading>> = {
   'call.initiated': readInitiated,
-  'call.answered': fixed(statusSignal('answered')),
+  'call.answered': readAnswered,
   'call.bridged': fixed(statusSignal('answered', null, 'bridged')),
   'call.hold': fixed(statusSignal('on_hold')),
   'call.unhold': fixed(statusSignal('answered', null, 'resumed')),

@@ -81,7 +81,8 @@ function sign(
 
 export const telnyx = defineProvider<TelnyxCredential>({
   name: 'telnyx',
-  mappingVersion: 1,
+  // 2: with the handle by which a call is asked after.
+  mappingVersion: 2,
   credentialSchema,
   guide,
   // Telnyx's pages disagree on the networks of voice webhooks; those of messaging are published.

@@ -6,6 +6,8 @@ import { registerEndpointCommands } from '../../cli/endpoint.js';
 import { registerKeyCommands } from '../../cli/key.js';
 import { registerTenantCommands } from '../../cli/tenant.js';
 import { registerTokenCommands } from '../../cli/token.js';
+import { registerAccountCommands } from '../../cli/account.js';
+import { createAccountStore } from '../../runtime/account-store.js';
 import { createDiagnosisStore } from '../../runtime/diagnosis-store.js';
 import { parseApiKey } from '../../runtime/api-keys.js';
 import { createKeyRing } from '../../runtime/keys.js';
@@ -42,6 +44,7 @@ const keyRing = () => createKeyRing(masterKey, createPostgresKeyStore(database))
 const context: CliContext = {
   openRegistry: async () => ({
     store: createRegistryStore(database, keyRing()),
+    accounts: createAccountStore(database, keyRing()),
     close: async () => {
       closed++;
     },
@@ -65,6 +68,7 @@ async function run(...args: string[]): Promise<string> {
   registerTenantCommands(program, context);
   registerEndpointCommands(program, context);
   registerKeyCommands(program, context);
+  registerAccountCommands(program, context);
   registerTokenCommands(program, context);
   quiet(program);
   await program.parseAsync(args, { from: 'user' });
@@ -229,6 +233,24 @@ describe('the registry commands', () => {
     expect(printed.match(/url_scheme: the signature is right/g)).toHaveLength(1);
     const one = await json('endpoint', 'refusals', endpoint, '--limit', '1');
     expect(one).toMatchObject([{ cause: 'url_scheme', bodyBytes: 2 }]);
+  });
+
+  it('add an account whose API is asked, change and revoke it, and never print its credentials', async () => {
+    const sid = `AC${'0123456789abcdef'.repeat(2)}`;
+    const add = ['account', 'add', '--tenant', 'acme', '--provider', 'twilio'];
+    const given = ['--credential', `accountSid=${sid}`, '--credential', `authToken=${secret}`];
+    const made = await run(...add, ...given, '--url', 'http://127.0.0.1:9');
+    const id = /acc_\w+/.exec(made)?.[0] ?? '';
+    await run('account', 'change', id, ...given);
+    const everything = [made, await run('account', 'list'), await run('account', 'revoke', id)];
+    expect(everything.join('\n')).not.toContain(secret);
+    expect(everything[2]).toMatch(/revoked/);
+    await expect(run('account', 'change', id, ...given)).rejects.toMatchObject({
+      code: 'not_found',
+    });
+    const half = ['--credential', `accountSid=${sid}`];
+    await expect(run(...add, ...half)).rejects.toThrow(/authToken, or keySid and keySecret/);
+    await expect(run(...add, ...given, '--url', 'http://api.example.com')).rejects.toThrow(/https/);
   });
 
   it('make a key, show it once, rotate and revoke it', async () => {

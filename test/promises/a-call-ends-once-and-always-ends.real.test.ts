@@ -6,11 +6,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Cluster } from '../e2e/cluster.js';
 import { Traffic } from '../e2e/traffic.js';
 import type { Product } from '../services/product.js';
+import { createAccountStore } from '../../runtime/account-store.js';
+import { tenantId } from '../../schemas/ids.js';
+import { FakeProviders, twilioAccount, type FakeCall } from '../scheduler/fake-provider.js';
 import { until } from '../services/shared.js';
 
 let cluster: Cluster;
 let traffic: Traffic;
 let schedulers: readonly Product[];
+let twilio: FakeProviders;
 
 beforeAll(async () => {
   const silence = ['initiated', 'ringing', 'answered', 'on_hold', 'transferring'];
@@ -23,13 +27,35 @@ beforeAll(async () => {
       TRUNKLINE_SETTLE: '2s',
     },
   });
+  twilio = await FakeProviders.start();
+  twilio.find = knownAtTwilio;
   const main = await cluster.start('ingest,processors,projections,gateway');
   schedulers = [await cluster.start('scheduler'), await cluster.start('scheduler')];
   traffic = await Traffic.play(cluster, main.url, {
     ...{ seed: 4, calls: 150, drops: 0.33, duplicates: 0.1, reorders: 0.1, rate: 60, speed: 60 },
   });
+  const { database, keyRing } = cluster.installation;
+  for (const tenant of traffic.tenants) {
+    await createAccountStore(database, keyRing).add({
+      ...{ tenant: tenantId(tenant), provider: 'twilio', name: 'main', baseUrl: twilio.url },
+      credentials: twilioAccount,
+    });
+  }
 });
+/** Twilio may be asked before it knows, Telnyx has no account here, the others no API. */
+const reasons = ['provider_has_no_api', 'no_credentials', 'provider_does_not_know_it'];
+
+/** Twilio knows how its calls ended, once they have. */
+function knownAtTwilio(sid: string): FakeCall | undefined {
+  const truth = traffic.truths.find(({ provider, ref }) => provider === 'twilio' && ref === sid);
+  if (truth?.status !== 'completed' && truth?.status !== 'failed') return undefined;
+  const words: Readonly<Record<string, string>> = { no_answer: 'no-answer', provider: 'failed' };
+  const status = truth.cause === null ? truth.status : (words[truth.cause] ?? truth.cause);
+  return { sid, status, endedAt: new Date() };
+}
+
 afterAll(async () => {
+  await twilio.close();
   await traffic.stop();
   await cluster.close();
 });
@@ -86,8 +112,23 @@ test('every call ends, is settled and says how, although a third of its deliveri
   const inferred = rows.filter((row) => row.inferred);
   expect(inferred.length).toBeGreaterThan(5);
   for (const { status, cause, reason } of inferred) {
-    expect(reason).toBe('provider_has_no_api');
+    expect(reasons).toContain(reason);
     expect(cause).toBe(status === 'failed' ? 'inferred' : null);
+  }
+});
+
+test('what its provider still knows is asked for, and ends as it did there', async () => {
+  const { rows } = await cluster.installation.database.query<{ ref: string; status: string }>(
+    `select distinct l.leg_ref as ref, c.status from calls c
+       join legs l on l.tenant_id = c.tenant_id and l.call_id = c.id and l.is_primary
+       join call_timeline t on t.tenant_id = c.tenant_id and t.call_id = c.id
+      where t.type like 'reconciled.%' and not c.inferred`,
+  );
+  expect(rows.length).toBeGreaterThan(0);
+  for (const { ref, status } of rows) {
+    expect({ ref, status }).toMatchObject({
+      status: traffic.truths.find((truth) => truth.ref === ref)?.status,
+    });
   }
 });
 
