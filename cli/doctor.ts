@@ -15,6 +15,7 @@ import { toError } from '../runtime/errors.js';
 import { assertReachable, openDatabase } from '../runtime/postgres.js';
 import { redisFacts } from '../runtime/redis.js';
 import { lookAtScheduler, schedulerHealth } from '../scheduler/status.js';
+import { deadLetterHealth, lookAtDeadLetters } from '../projections/dead-letter-watch.js';
 import { loadUws } from '../runtime/uws.js';
 
 /** What was found; `advice` says what to do when it is not `ok`. */
@@ -64,7 +65,7 @@ async function examine(): Promise<readonly Finding[]> {
   }
   const examinations: Examination[] = [
     ...[port, running, dataDirectory, masterKey, postgres, clock, snapshot],
-    ...[kafka, registry, redis, spool, scheduler],
+    ...[kafka, registry, redis, spool, scheduler, deadLetters],
   ];
   const { config } = result;
   return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];
@@ -185,6 +186,25 @@ async function scheduler({ DATABASE_URL: url }: Config): Promise<Finding> {
   const database = openDatabase({ url, max: 1, applicationName: 'trunkline-doctor' });
   try {
     const { status, detail = '' } = schedulerHealth(await lookAtScheduler(database));
+    return { what, state: status === 'ok' ? 'ok' : 'warn', detail };
+  } catch {
+    const detail = 'not known: no tables yet, or PostgreSQL does not answer';
+    return { what, state: 'warn', detail };
+  } finally {
+    await database.end();
+  }
+}
+
+/** What is parked; embedded, the one process says it itself (row `instance`). */
+async function deadLetters(config: Config): Promise<Finding> {
+  const what = 'dead letters';
+  const { DATABASE_URL: url, TRUNKLINE_DEAD_LETTERS_ALARM: alarm } = config;
+  if (url === undefined) return { what, state: 'ok', detail: 'see: trunkline dead-letters list' };
+  const database = openDatabase({ url, max: 1, applicationName: 'trunkline-doctor' });
+  try {
+    const bounds = { alarm, retentionMs: config.TRUNKLINE_RAW_RETENTION };
+    const look = await lookAtDeadLetters(database);
+    const { status, detail = '' } = deadLetterHealth(look, bounds, Date.now());
     return { what, state: status === 'ok' ? 'ok' : 'warn', detail };
   } catch {
     const detail = 'not known: no tables yet, or PostgreSQL does not answer';

@@ -16,6 +16,7 @@ import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
 import { Progress, type Stall } from '../processors/progress.js';
 import type { RetentionReport } from '../processors/retention.js';
+import { DeadLetterWatch, type DeadLetterBounds } from '../projections/dead-letter-watch.js';
 import { runProjections } from '../projections/main.js';
 import { createProjections } from '../projections/registry.js';
 import { ProjectionStatus } from '../projections/status.js';
@@ -192,10 +193,22 @@ function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
     const detail = `stopped or stuck: ${faulty.map((one) => one.partition).join(', ')}`;
     return ok ? { status: 'ok' } : { status: 'failed', detail };
   });
-  const { database } = installation;
+  const { database, config } = installation;
+  const watch = new DeadLetterWatch({ database, logger, metrics, ...deadLetterBounds(config) });
+  health.add('dead letters', () => watch.health);
   const parts = { log, codec, database, evolver, hotTier, logger, metrics, status };
-  return (signal) => runProjections({ ...parts, clock: steadyClock }, signal);
+  return async (signal) => {
+    const watching = watch.run(signal);
+    await runProjections({ ...parts, clock: steadyClock }, signal);
+    await watching;
+  };
 }
+
+/** When dead letters are an alarm. */
+const deadLetterBounds = (config: Config): DeadLetterBounds => ({
+  alarm: config.TRUNKLINE_DEAD_LETTERS_ALARM,
+  retentionMs: config.TRUNKLINE_RAW_RETENTION,
+});
 
 function gatewayTask(shared: Shared): Task {
   const { installation, log, codec, registry, tokens, httpServer, logger, metrics } = shared;

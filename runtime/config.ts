@@ -124,6 +124,10 @@ export const configSchema = z.object({
   TRUNKLINE_KAFKA_MIN_ISR: field(integer(1, 1, 7), 'min.insync.replicas of the topics'),
   TRUNKLINE_SESSION_TIMEOUT: field(duration('10s'), 'when a silent processor loses its partitions'),
   TRUNKLINE_RAW_RETENTION: field(duration('30d'), 'how long raw deliveries can be opened'),
+  TRUNKLINE_DEAD_LETTERS_ALARM: field(
+    integer(100, 0, 1_000_000),
+    'more open dead letters than this are an alarm; nothing stops',
+  ),
   TRUNKLINE_MASTER_KEY: field(
     z
       .string()
