@@ -14,7 +14,8 @@
 // and of an answer: http → routes/* → read → read-models → views.
 
 import type { RouterDeps, Route } from './http.js';
-import { callRoutes, type ListDeps } from './routes/calls.js';
+import type { ListDeps } from './list.js';
+import { callRoutes } from './routes/calls.js';
 import { deadLetterRoutes, type DeadLetterDeps } from './routes/dead-letters.js';
 import { endpointRoute } from './routes/endpoints.js';
 import { eventRoute } from './routes/events.js';

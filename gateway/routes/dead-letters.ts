@@ -16,8 +16,8 @@ import { parkedClasses } from '../../schemas/parking.js';
 import type { Principal } from '../authenticate.js';
 import { actSchema, letterSchema, letterStates, readLetter, readLetters } from '../dead-letters.js';
 import { defineRoute, jsonAnswer, withHeaders, type Route } from '../http.js';
+import { byTime, filtersText, listAnswer, pageByTime, type ListDeps } from '../list.js';
 import { readAnswer } from '../read.js';
-import { cursorInvalid, filtersText, startOf, type ListDeps } from './calls.js';
 import { cursorSchema, pageOf } from './items.js';
 import * as parameters from './parameters.js';
 
@@ -28,7 +28,6 @@ export interface DeadLetterDeps extends ListDeps {
 }
 
 const models = ['dead_letters'] as const;
-const startOfList = z.tuple([z.number(), z.string()]);
 
 const listQuery = z.strictObject({
   state: parameters.listOf(letterStates),
@@ -60,31 +59,18 @@ function listLetters(deps: DeadLetterDeps): Route {
     answer: { status: 200, schema: pageOf(letterSchema) },
     errors: ['cursor_invalid', 'not_yet'],
     handle({ request, principal, query }) {
-      const { tenant } = principal;
-      const { state, code, provider, queue, limit, atLeast, atLeastFact } = query;
-      const scope = { tenant, route: 'dead-letters', filters: filtersText(query) };
-      const start = startOf(deps.cursors, scope, query.cursor, startOfList);
-      if (start === 'invalid') return cursorInvalid();
-      const page = {
-        limit: limit + 1,
-        start: start === null ? null : { at: start[0], id: start[1] },
-      };
+      const { state, code, provider, queue, atLeast, atLeastFact } = query;
       const filter = { states: state, classes: query.class, code, provider, queue };
-      const placing = { tenant, partitions: deps.partitions };
-      return readAnswer(
-        deps,
-        { request, principal, models, atLeast, atLeastFact },
-        (transaction) => readLetters(transaction, placing, filter, page),
-        (rows, asOf) => {
-          const data = rows.slice(0, limit);
-          const last = rows.length > limit ? data.at(-1) : undefined;
-          const next =
-            last === undefined
-              ? null
-              : deps.cursors.encode(scope, [Date.parse(last.origin.at), last.id]);
-          return Promise.resolve({ data, page: { next }, asOf });
-        },
-      );
+      const placing = { tenant: principal.tenant, partitions: deps.partitions };
+      return listAnswer(deps, {
+        asked: { request, principal, models, atLeast, atLeastFact },
+        scope: { route: 'dead-letters', filters: filtersText(query) },
+        query,
+        place: byTime,
+        read: (transaction, page) => readLetters(transaction, placing, filter, pageByTime(page)),
+        placeOf: ({ origin, id }) => [Date.parse(origin.at), id] as const,
+        items: (letters) => letters,
+      });
     },
   });
 }

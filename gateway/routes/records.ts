@@ -5,10 +5,10 @@ import { z } from 'zod';
 
 import { viewOf } from '../authorize.js';
 import { defineRoute, type Route } from '../http.js';
+import { byTime, filtersText, listAnswer, pageByTime, type ListDeps } from '../list.js';
 import { readAnswer } from '../read.js';
 import { readRecord, readRecords } from '../read-models.js';
 import { boxesOfRecord, openBoxes, recordItem } from '../views.js';
-import { cursorInvalid, filtersText, startOf, type ListDeps } from './calls.js';
 import { cursorSchema, pageOf, recordSchema } from './items.js';
 import * as parameters from './parameters.js';
 
@@ -23,7 +23,6 @@ const listQuery = z.strictObject({
   atLeast: parameters.atLeast,
 });
 
-const startOfList = z.tuple([z.number(), z.string()]);
 const models = ['records'] as const;
 
 export const recordRoutes = (deps: ListDeps): readonly Route[] => [
@@ -41,34 +40,26 @@ function listRecords(deps: ListDeps): Route {
     params: z.object({}),
     answer: { status: 200, schema: pageOf(recordSchema) },
     errors: ['cursor_invalid', 'not_yet'],
-    async handle({ request, principal, query }) {
+    handle({ request, principal, query }) {
       const { tenant, role } = principal;
-      const { area, type, parent, limit } = query;
-      const scope = { tenant, route: 'records', filters: filtersText(query) };
-      const start = startOf(deps.cursors, scope, query.cursor, startOfList);
-      if (start === 'invalid') return cursorInvalid();
-      const page = {
-        limit: limit + 1,
-        start: start === null ? null : { at: start[0], id: start[1] },
-      };
+      const { area, type, parent } = query;
       const after = parameters.msOf(query.createdAfter);
       const before = parameters.msOf(query.createdBefore);
-      return readAnswer(
-        deps,
-        { request, principal, models, atLeast: query.atLeast },
-        (transaction) =>
-          readRecords(transaction, tenant, { area, type, parent, after, before }, page),
-        async (rows, asOf) => {
-          const records = rows.slice(0, limit);
+      const filter = { area, type, parent, after, before };
+      return listAnswer(deps, {
+        asked: { request, principal, models, atLeast: query.atLeast },
+        scope: { route: 'records', filters: filtersText(query) },
+        query,
+        place: byTime,
+        read: (transaction, page) => readRecords(transaction, tenant, filter, pageByTime(page)),
+        placeOf: ({ createdAt, recordId }) => [createdAt, recordId] as const,
+        async items(records) {
           const isOpen = viewOf(role) === 'open';
           const boxes = isOpen ? records.flatMap((one) => boxesOfRecord(tenant, one)) : [];
           const opened = await openBoxes(deps.keyRing, tenant, boxes);
-          const last = rows.length > limit ? records.at(-1) : undefined;
-          const next =
-            last === undefined ? null : deps.cursors.encode(scope, [last.createdAt, last.recordId]);
-          return { data: records.map((one) => recordItem(one, opened)), page: { next }, asOf };
+          return records.map((one) => recordItem(one, opened));
         },
-      );
+      });
     },
   });
 }

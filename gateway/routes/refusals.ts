@@ -9,8 +9,8 @@ import { asTenant } from '../../runtime/postgres.js';
 import { parseEndpointId } from '../../schemas/ids.js';
 import { causeWords, parseCause } from '../../schemas/refusal-causes.js';
 import { defineRoute, jsonAnswer, type Route } from '../http.js';
+import { cursorInvalid, startOf, type ListDeps } from '../list.js';
 import type { ProviderItem } from './providers.js';
-import { cursorInvalid, startOf, type ListDeps } from './calls.js';
 import * as parameters from './parameters.js';
 
 const refusalSchema = z.object({
