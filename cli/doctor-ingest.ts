@@ -13,6 +13,7 @@ import { loadMasterKey } from '../runtime/master-key.js';
 import { databaseTime, openDatabase } from '../runtime/postgres.js';
 import { readSnapshot, snapshotPath, summarise } from '../runtime/registry-snapshot.js';
 import type { ReadyCheck } from '../runtime/system-answers.js';
+import { runbookOfCheck } from './degraded.js';
 import type { Finding } from './doctor.js';
 
 /** What the instance on the configured port says of itself, its clock among it. */
@@ -25,7 +26,10 @@ export async function running(config: Config): Promise<Finding> {
   const poor = checks.filter(({ ok, status }) => !ok || status === 'degraded');
   if (poor.length === 0) return { what, state: 'ok', detail: 'listens here, all checks hold' };
   const detail = poor.map(({ name, detail: why = 'failed' }) => `${name}: ${why}`).join('; ');
-  return { what, state: 'warn', detail };
+  // What cannot work comes before what works worse.
+  const [worst] = [...poor].sort((a, b) => Number(a.ok) - Number(b.ok));
+  const runbook = worst === undefined ? null : runbookOfCheck(worst.name);
+  return { what, state: 'warn', detail, ...(runbook === null ? {} : { runbook }) };
 }
 
 async function readyChecksAt(url: string): Promise<readonly ReadyCheck[] | null> {

@@ -4,9 +4,11 @@
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Command } from 'commander';
-import { Kafka, logLevel } from 'kafkajs';
+import { Kafka, logLevel, type Admin } from 'kafkajs';
 
+import { runbookOfExamination, type Runbook } from './degraded.js';
 import { clock, running, snapshot, spool } from './doctor-ingest.js';
+import { partitions } from './doctor-partitions.js';
 import { CommandExit, configWith, exitCodes } from './environment.js';
 import { findBinaries } from '../runtime/embedded-binaries.js';
 import type { Config } from '../runtime/config.js';
@@ -23,6 +25,8 @@ export interface Finding {
   readonly what: string;
   readonly state: 'ok' | 'warn' | 'fail';
   readonly detail: string;
+  /** What docs/runbooks has about it, where it is a degraded state. */
+  readonly runbook?: Runbook;
 }
 
 type Examination = (config: Config) => Promise<Finding>;
@@ -48,8 +52,15 @@ export function registerDoctorCommand(program: Command, print: (line: string) =>
 }
 
 const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
-const line = ({ what, state, detail }: Finding): string =>
-  `${marks[state]}  ${what.padEnd(14)} ${detail}`;
+const line = ({ what, state, detail, runbook }: Finding): string =>
+  `${marks[state]}  ${what.padEnd(14)} ${detail}` +
+  (runbook === undefined ? '' : `\n${' '.repeat(22)}see docs/runbooks/${runbook}.md`);
+
+/** A finding that is not well names its runbook, unless its examination has named one. */
+function named(finding: Finding): Finding {
+  const runbook = runbookOfExamination(finding.what);
+  return finding.state === 'ok' || runbook === null ? finding : { runbook, ...finding };
+}
 
 async function examine(): Promise<readonly Finding[]> {
   const result = configWith();
@@ -65,10 +76,11 @@ async function examine(): Promise<readonly Finding[]> {
   }
   const examinations: Examination[] = [
     ...[port, running, dataDirectory, masterKey, postgres, clock, snapshot],
-    ...[kafka, registry, redis, spool, scheduler, deadLetters],
+    ...[kafka, registry, redis, spool, scheduler, partitions, deadLetters],
   ];
   const { config } = result;
-  return [node, sockets, ...(await Promise.all(examinations.map((look) => look(config))))];
+  const found = await Promise.all(examinations.map((look) => look(config)));
+  return [node, sockets, ...found.map(named)];
 }
 
 function nodeVersion(): Finding {
@@ -145,7 +157,8 @@ async function postgres({ DATABASE_URL: url }: Config): Promise<Finding> {
   }
 }
 
-async function kafka({ KAFKA_BROKERS: brokers }: Config): Promise<Finding> {
+async function kafka(config: Config): Promise<Finding> {
+  const { KAFKA_BROKERS: brokers } = config;
   if (brokers.length === 0) {
     return { what: 'Kafka', state: 'ok', detail: 'embedded log (KAFKA_BROKERS is not set)' };
   }
@@ -155,13 +168,34 @@ async function kafka({ KAFKA_BROKERS: brokers }: Config): Promise<Finding> {
   try {
     await admin.connect();
     const cluster = await admin.describeCluster();
-    return { what: 'Kafka', state: 'ok', detail: `${cluster.brokers.length} brokers` };
+    const many = `${cluster.brokers.length} brokers`;
+    const fault = await replicationFault(admin, config);
+    return fault === null
+      ? { what: 'Kafka', state: 'ok', detail: many }
+      : { what: 'Kafka', state: 'warn', detail: `${many}; ${fault}` };
   } catch (thrown) {
     const detail = `no broker of KAFKA_BROKERS answers: ${toError(thrown).message}`;
     return { what: 'Kafka', state: 'fail', detail };
   } finally {
     await admin.disconnect();
   }
+}
+
+/** Replicas that are behind, and whether too few are left for an append to be acknowledged. */
+async function replicationFault(admin: Admin, config: Config): Promise<string | null> {
+  const own = `${config.TRUNKLINE_TOPIC_PREFIX}.`;
+  const topics = (await admin.listTopics()).filter((name) => name.startsWith(own));
+  if (topics.length === 0) return null;
+  const metadata = await admin.fetchTopicMetadata({ topics });
+  const all = metadata.topics.flatMap(({ partitions: of }) => of);
+  const few = all.filter(({ isr }) => isr.length < config.TRUNKLINE_KAFKA_MIN_ISR).length;
+  if (few > 0) {
+    return `${few} partitions have fewer replicas in sync than TRUNKLINE_KAFKA_MIN_ISR: appends wait, deliveries are spooled`;
+  }
+  const behind = all.filter(({ isr, replicas }) => isr.length < replicas.length).length;
+  return behind > 0
+    ? `${behind} partitions miss a replica: one more broker may be one too many`
+    : null;
 }
 
 async function registry({ SCHEMA_REGISTRY_URL: url }: Config): Promise<Finding> {

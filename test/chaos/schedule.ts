@@ -6,7 +6,7 @@ import { seededRandom, type Random } from '../../cli/simulator/random.js';
 /** The processes of a run: two of each role. */
 export const slotNames = [
   ...['ingest-1', 'ingest-2', 'processors-1', 'processors-2'],
-  ...['projections-1', 'projections-2', 'gateway-1', 'gateway-2'],
+  ...['projections-1', 'projections-2', 'gateway-1', 'gateway-2', 'scheduler-1', 'scheduler-2'],
 ] as const;
 export type SlotName = (typeof slotNames)[number];
 
