@@ -52,10 +52,14 @@ export class EarlyTakes implements AssignmentListener {
     this.#giveUp([...this.#early]);
   }
 
-  /** Whoever is no member does not know whether others are. */
+  /**
+   * What this process works on stays its own until somebody else is seen at it or the group says so: the
+   * group is lost when one broker is, and then the partitions of all others still have their leaders.
+   * Whoever is no member takes nothing: it may be the one that is cut off.
+   */
   lost(): void {
     this.#isMember = false;
-    this.#giveUp([...this.#early]);
+    for (const partition of this.#assigned) this.#early.add(partition);
   }
 
   /** What was seen before a connection broke says nothing about who is there now. */

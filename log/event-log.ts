@@ -86,7 +86,7 @@ export interface AssignmentListener {
   revoked(partition: number): void;
   /** Told once an assignment is complete: every partition is with somebody who is alive. */
   joined?(): void;
-  /** Told when the process is no member any more. */
+  /** Told when the process is no member any more, before its partitions are revoked. */
   lost?(): void;
 }
 

@@ -49,9 +49,9 @@ export async function joinGroup(
   while (!isOver()) {
     const reason = await oneMembership(options, joined, signal);
     if (isOver()) return;
-    // Whoever has no membership must not fight for partitions that others now have.
-    assign([]);
+    // Whoever has no membership must not fight for partitions that others now have (log/early-takes.ts).
     listener.lost?.();
+    assign([]);
     options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');
     await pause(rejoinMs, signal);
   }

@@ -16,9 +16,28 @@ export interface Loss {
   readonly partitions: readonly number[];
 }
 
+/** When something that processors depend on was broken, or had just come back; ms since 1970. */
+export interface Trouble {
+  readonly fault: Fault;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * How long after its end a fault is still felt by processors: leaders of a dead broker move after its own
+ * session timeout (9 s), a process that was started again joins the group and makes it share anew.
+ */
+function feltForMs(fault: Fault): number | null {
+  if (fault.kind.startsWith('broker')) return 12_000;
+  if (fault.kind === 'postgres_restart') return 4_000;
+  if ('slot' in fault && fault.slot.startsWith('processors')) return 10_000;
+  return null;
+}
+
 /** Breaks things, one at a time on each target. */
 export class Breaker {
   readonly losses: Loss[] = [];
+  readonly troubles: Trouble[] = [];
   /** How long a process took to end after SIGTERM, in ms. */
   readonly stops: { readonly slot: SlotName; readonly tookMs: number }[] = [];
   readonly #busy = new Map<string, Promise<void>>();
@@ -38,7 +57,7 @@ export class Breaker {
     const target = targetOf(fault);
     const before = this.#busy.get(target) ?? Promise.resolve();
     const done = before
-      .then(() => this.#break(fault))
+      .then(() => this.#noted(fault))
       .catch((thrown: unknown) => {
         this.note(`could not break: ${fault.kind}: ${String(thrown)}`);
       });
@@ -50,6 +69,15 @@ export class Breaker {
     await Promise.all(this.#busy.values());
     for (const wire of this.site.allWires()) wire.mend();
     for (const slot of this.site.slots.values()) slot.setClock(0);
+  }
+
+  async #noted(fault: Fault): Promise<void> {
+    const felt = feltForMs(fault);
+    if (felt === null) return this.#break(fault);
+    const from = Date.now();
+    const at = this.troubles.push({ fault, from, to: Infinity }) - 1;
+    await this.#break(fault);
+    this.troubles[at] = { fault, from, to: Date.now() + felt };
   }
 
   async #break(fault: Fault): Promise<void> {

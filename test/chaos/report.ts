@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Loss } from './faults.js';
+import type { Breaker, Loss, Trouble } from './faults.js';
 import type { Verdict } from './judge.js';
 import type { Ownership } from './record.js';
 import { describeFault, type FaultKind, type Planned } from './schedule.js';
@@ -16,6 +16,8 @@ export interface Takeover {
   readonly partition: number;
   /** From the signal to the next owner's marker; null when the run ended without one. */
   readonly tookMs: number | null;
+  /** Nothing else was broken that processors need. */
+  readonly alone: boolean;
 }
 
 export interface ChaosReport {
@@ -47,14 +49,30 @@ export interface ChaosReport {
 }
 
 /** The first marker of a partition after each loss, by the brokers' clock. */
-export function takeoversOf(losses: readonly Loss[], ownerships: readonly Ownership[]): Takeover[] {
-  return losses.flatMap(({ how, slot, at, partitions }) =>
-    partitions.map((partition) => {
+export function takeoversOf(
+  { losses, troubles }: Pick<Breaker, 'losses' | 'troubles'>,
+  ownerships: readonly Ownership[],
+): Takeover[] {
+  return losses.flatMap(({ how, slot, at, partitions }) => {
+    const overlaps = ({ fault, from, to }: Trouble): boolean =>
+      !(
+        fault.kind === how &&
+        'slot' in fault &&
+        fault.slot === slot &&
+        Math.abs(from - at) < 500
+      ) &&
+      from < at + aloneForMs &&
+      to > at;
+    const alone = !troubles.some(overlaps);
+    return partitions.map((partition) => {
       const next = ownerships.find((one) => one.partition === partition && one.at >= at);
-      return { how, slot, partition, tookMs: next === undefined ? null : next.at - at };
-    }),
-  );
+      return { how, slot, partition, tookMs: next === undefined ? null : next.at - at, alone };
+    });
+  });
 }
+
+/** A takeover that something else disturbs within this time says nothing about takeovers. */
+const aloneForMs = 3_000;
 
 /** Of numbers: count, median, 99th percentile, most. */
 export function spread(values: readonly number[]): string {
@@ -65,9 +83,9 @@ export function spread(values: readonly number[]): string {
   return `${sorted.length}: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms`;
 }
 
-function tookOf(takeovers: readonly Takeover[], how: Loss['how']): string {
-  const took = takeovers.filter((one) => one.how === how).map(({ tookMs }) => tookMs);
-  return spread(took.filter((ms) => ms !== null));
+function tookOf(takeovers: readonly Takeover[], how: Loss['how'], alone: boolean): string {
+  const some = takeovers.filter((one) => one.how === how && (one.alone || !alone));
+  return spread(some.map(({ tookMs }) => tookMs).filter((ms) => ms !== null));
 }
 
 /** The report as people read it. */
@@ -95,9 +113,11 @@ ${report.verdicts.map(({ promise, ok, detail }) => `| ${promise} | ${ok ? 'yes' 
 | **applied twice** | ${report.twice} |
 | zombie records written | ${report.zombies} |
 | **zombie records accepted** | ${report.zombiesAccepted} |
-| takeover after kill -9 | ${tookOf(takeovers, 'kill')} |
-| takeover after SIGTERM | ${tookOf(takeovers, 'restart')} |
-| takeover from a process that stands still | ${tookOf(takeovers, 'zombie')} |
+| takeover after kill -9, nothing else broken | ${tookOf(takeovers, 'kill', true)} |
+| takeover after kill -9, whatever else is broken | ${tookOf(takeovers, 'kill', false)} |
+| takeover after SIGTERM, nothing else broken | ${tookOf(takeovers, 'restart', true)} |
+| takeover after SIGTERM, whatever else is broken | ${tookOf(takeovers, 'restart', false)} |
+| takeover from a process that stands still, nothing else broken | ${tookOf(takeovers, 'zombie', true)} |
 | from SIGTERM to the end of the process | ${spread(stops.map(({ tookMs }) => tookMs))} |
 | healed after the last fault | ${report.healedMs} ms |
 

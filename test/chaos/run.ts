@@ -69,8 +69,8 @@ async function underLoad(options: ChaosOptions, running: Running): Promise<Chaos
   await breaker.prepare();
   await play(plan, breaker, options);
   note('everything is made whole');
-  await breaker.whole();
   const wholeAt = performance.now();
+  await breaker.whole();
   const notes: string[] = [];
   const missed = (what: string) => (thrown: unknown) => {
     notes.push(`${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
@@ -114,7 +114,7 @@ async function underLoad(options: ChaosOptions, running: Running): Promise<Chaos
     twice: countOf(twice),
     zombies: history.zombies,
     zombiesAccepted: history.zombiesAccepted,
-    takeovers: takeoversOf(breaker.losses, history.ownerships),
+    takeovers: takeoversOf(breaker, history.ownerships),
     stops: breaker.stops,
     resyncs: sumOf(subscribers.map(({ resyncs }) => resyncs)),
     crashes: site.crashes,

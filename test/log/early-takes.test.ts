@@ -79,16 +79,30 @@ test('what nobody was seen to work on is nobody’s to take: a database that was
   expect(taken).toEqual([]);
 });
 
-test('whoever is no member takes nothing, and gives up what it took', () => {
+test('whoever is no member takes nothing, and works on until another is seen at it', () => {
   const { takes, told, taken, see } = member();
-  see([], [self]);
-  see([], [self]);
-  told.length = 0;
   takes.lost();
-  expect(told).toEqual(['-1', '-3']);
-  taken.length = 0;
-  see([1, 3]);
+  for (const partition of [0, 2]) takes.revoked(partition);
+  see([], [self]);
   see([], [self]);
   see([], [self]);
   expect(taken).toEqual([]);
+  expect(told).toEqual([]);
+  see([2], [self, peer]);
+  expect(told).toEqual(['-2']);
+  // Back in the group: what it gives goes on without a second take, what it does not is given up.
+  takes.assigned(0);
+  takes.joined();
+  expect(told).toEqual(['-2']);
+  expect([...takes.held]).toEqual([0]);
+});
+
+test('a membership that comes back with other partitions gives up those of before', () => {
+  const { takes, told } = member();
+  takes.lost();
+  for (const partition of [0, 2]) takes.revoked(partition);
+  takes.assigned(1);
+  takes.assigned(2);
+  takes.joined();
+  expect(told).toEqual(['+1', '-0']);
 });
