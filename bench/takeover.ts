@@ -23,12 +23,22 @@ const everyMs = 50;
 /** After this a partition counts as never taken over. */
 const patienceMs = 60_000;
 
+const ways = (['Kafka', 'embedded'] as const).flatMap((kind) =>
+  (['SIGKILL', 'SIGTERM'] as const).map((signal) => ({ kind, signal })),
+);
+
+/** BENCH_WAYS=1,3 leaves the others out, for looking closer at one. */
+function wanted(): typeof ways {
+  const numbers = process.env['BENCH_WAYS']?.split(',').map(Number);
+  return ways.filter((_, i) => numbers === undefined || numbers.includes(i + 1));
+}
+
 /** Measures kills and clean ends on both logs. */
 export async function measureTakeover(setting: Setting): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const kind of ['Kafka', 'embedded'] as const) {
+  for (const kind of new Set(wanted().map((way) => way.kind))) {
     const field = await openField(setting, kind);
-    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    for (const { signal } of wanted().filter((way) => way.kind === kind)) {
       const tookMs: number[] = [];
       for (let n = 0; n < setting.size.takeovers; n += 1) {
         tookMs.push(...(await field.takeAway(signal)));

@@ -5,7 +5,7 @@
 export const runbooks = [
   ...(['postgres-away', 'kafka-away', 'redis-lost', 'network-cut', 'disk-full'] as const),
   ...(['clock-wrong', 'process-ends', 'process-stands-still', 'partition-stopped'] as const),
-  ...(['lag-grows', 'call-never-ends'] as const),
+  ...(['lag-grows', 'call-never-ends', 'dead-letters'] as const),
 ] as const;
 export type Runbook = (typeof runbooks)[number];
 
@@ -22,6 +22,7 @@ const ofCheck: Readonly<Record<string, Runbook>> = {
   projections: 'partition-stopped',
   stream: 'lag-grows',
   scheduler: 'call-never-ends',
+  'dead letters': 'dead-letters',
 };
 
 const ofExamination: Readonly<Record<string, Runbook>> = {
@@ -31,6 +32,7 @@ const ofExamination: Readonly<Record<string, Runbook>> = {
   clock: 'clock-wrong',
   spool: 'disk-full',
   scheduler: 'call-never-ends',
+  'dead letters': 'dead-letters',
 };
 
 /** By the name of a check of /health/ready; null where there is nothing to say but the check's own words. */
