@@ -19,46 +19,60 @@ export interface TimerRow {
 }
 
 /** Every index begins with the tenant: the tenants that have timers are found one by one, along it. */
-const tenantsOf = (condition: string): string => `
+const tenantsWithTimers = `
   with recursive tenants as (
-    (select tenant_id from timers ${condition} order by tenant_id limit 1)
+    (select tenant_id from timers order by tenant_id limit 1)
     union all
-    select (select t.tenant_id from timers t
-      ${condition === '' ? 'where' : `${condition} and`} t.tenant_id > tenants.tenant_id
+    select (select t.tenant_id from timers t where t.tenant_id > tenants.tenant_id
       order by t.tenant_id limit 1)
     from tenants where tenants.tenant_id is not null
   )`;
 
+/** The tenants that have a timer. */
+export async function readTenants(database: Database): Promise<readonly TenantId[]> {
+  try {
+    const { rows } = await database.query<{ tenant: TenantId }>({
+      name: 'scheduler_tenants',
+      text: `${tenantsWithTimers} select tenant_id as tenant from tenants where tenant_id is not null`,
+    });
+    return rows.map(({ tenant }) => tenant);
+  } catch (thrown) {
+    throw postgresError(thrown);
+  }
+}
+
 const columns = `t.tenant_id as tenant, t.subject as "callId", t.name, t.timer_id as "timerId",
   t.provider, t.status, t.since, t.due_at as "dueAt"`;
 
-/** The timers that are due at `nowMs`, in the order of their instants, at most `limit`. */
+/** The timers of these tenants that are due at `nowMs`, in the order of their instants, at most `limit`. */
 export async function readDue(
   database: Database,
-  nowMs: number,
-  limit: number,
+  tenants: readonly TenantId[],
+  { nowMs, limit }: { readonly nowMs: number; readonly limit: number },
 ): Promise<readonly TimerRow[]> {
   return rowsOf(database, {
     name: 'scheduler_due',
-    text: `${tenantsOf('')}
-      select ${columns} from tenants cross join lateral (
-        select * from timers where tenant_id = tenants.tenant_id and due_at <= $1
+    text: `select ${columns} from unnest($3::text[]) w (tenant_id) cross join lateral (
+        select * from timers where tenant_id = w.tenant_id and due_at <= $1
         order by due_at, subject limit $2) t
       order by t.due_at, t.tenant_id, t.subject limit $2`,
-    values: [Math.floor(nowMs), limit],
+    values: [Math.floor(nowMs), limit, [...tenants]],
   });
 }
 
 /** The calls whose provider is to be asked what became of them, those with the least time left first. */
-export async function readToAsk(database: Database, limit: number): Promise<readonly TimerRow[]> {
+export async function readToAsk(
+  database: Database,
+  tenants: readonly TenantId[],
+  limit: number,
+): Promise<readonly TimerRow[]> {
   return rowsOf(database, {
     name: 'scheduler_to_ask',
-    text: `${tenantsOf(`where name = 'inference'`)}
-      select ${columns} from tenants cross join lateral (
-        select * from timers where tenant_id = tenants.tenant_id and name = 'inference'
+    text: `select ${columns} from unnest($2::text[]) w (tenant_id) cross join lateral (
+        select * from timers where tenant_id = w.tenant_id and name = 'inference'
         order by due_at, subject limit $1) t
       order by t.due_at, t.tenant_id, t.subject limit $1`,
-    values: [limit],
+    values: [limit, [...tenants]],
   });
 }
 
@@ -73,7 +87,7 @@ export async function readLate(database: Database, beforeMs: number): Promise<La
   try {
     const { rows } = await database.query<Lateness>({
       name: 'scheduler_late',
-      text: `${tenantsOf('')}
+      text: `${tenantsWithTimers}
         select count(*)::int as count, min(t.due_at) as "firstDueAt"
         from tenants join timers t using (tenant_id) where t.due_at < $1`,
       values: [Math.floor(beforeMs)],
@@ -86,7 +100,7 @@ export async function readLate(database: Database, beforeMs: number): Promise<La
 
 async function rowsOf(
   database: Database,
-  query: { readonly name: string; readonly text: string; readonly values: number[] },
+  query: { readonly name: string; readonly text: string; readonly values: unknown[] },
 ): Promise<readonly TimerRow[]> {
   try {
     return (await database.query<TimerRow>(query)).rows;

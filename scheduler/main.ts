@@ -18,6 +18,7 @@ import { Asker } from './asker.js';
 import type { ApiOptions } from './call-api.js';
 import { Asking, noApi, type AskingOptions, type AskProvider } from './ask.js';
 import { DueClock } from './due-clock.js';
+import { Freshness } from './freshness.js';
 import { Lease } from './lease.js';
 import { createSchedulerMetrics, otherProvider, type SchedulerMetrics } from './metrics.js';
 import { inferNow, runRound, type RoundParts } from './pipeline.js';
@@ -141,8 +142,9 @@ async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise
   const append: RoundParts['append'] = (facts) => orAborted(appender.append(facts), signal);
   const isLeading = (): boolean => lease.isHeld && !signal.aborted;
   const told = new ToldTimers();
+  const freshness = new Freshness({ database, log, now });
   const parts: RoundParts = {
-    ...{ database, clock, told, append, isLeading, metrics, logger, now, maxWaiting },
+    ...{ database, clock, told, freshness, append, isLeading, metrics, logger, now, maxWaiting },
     asking: () => asking,
   };
   const infer: AskingOptions['infer'] = (row, reason) => inferNow(parts, row, reason);

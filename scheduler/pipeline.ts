@@ -6,7 +6,8 @@ import type { Logger } from '../runtime/logger.js';
 import { databaseTime, postgresError, type Database } from '../runtime/postgres.js';
 import type { Asking } from './ask.js';
 import type { DueClock } from './due-clock.js';
-import { readDue, readToAsk, type TimerRow } from './due.js';
+import { readDue, readTenants, readToAsk, type TimerRow } from './due.js';
+import type { Freshness } from './freshness.js';
 import type { SchedulerMetrics } from './metrics.js';
 import { timerFactOf, type InferenceReason } from './timer-fact.js';
 import type { ToldTimers } from './told.js';
@@ -15,6 +16,7 @@ export interface RoundParts {
   readonly database: Database;
   readonly clock: DueClock;
   readonly told: ToldTimers;
+  readonly freshness: Freshness;
   readonly asking: () => Asking;
   /** Resolves once they are durable; else the next round tells them again. */
   readonly append: (facts: readonly OwnFact[]) => Promise<unknown>;
@@ -45,8 +47,9 @@ export async function runRound(
   const { clock, told, metrics, now, database } = parts;
   const nowMs = clock.judge(await timeOf(database), now());
   const limit = Math.min(parts.maxWaiting, told.size) + most.batch;
-  const due = await readDue(database, nowMs, limit);
-  const toAsk = await readToAsk(database, most.ask);
+  const tenants = await parts.freshness.among(await readTenants(database));
+  const due = await readDue(database, tenants, { nowMs, limit });
+  const toAsk = await readToAsk(database, tenants, most.ask);
   const isAll = due.length < limit && toAsk.length < most.ask;
   if (isAll) told.keepOnly([...due, ...toAsk]);
   const isFull = told.size >= parts.maxWaiting;

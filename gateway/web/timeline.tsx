@@ -46,6 +46,12 @@ export function CallPanel({ call, entries, loading, now, onClose }: PanelProps) 
             </dd>
           </>
         )}
+        {call.settledAt !== null && (
+          <>
+            <dt>Settled</dt>
+            <dd>{wallTime(call.settledAt)}</dd>
+          </>
+        )}
         <dt>Call</dt>
         <dd>{call.id}</dd>
       </dl>
@@ -83,8 +89,13 @@ const title = (entry: TimelineItem): string =>
     ? statusWords[entry.status]
     : entry.type.replace(/^(call|delivery)\./, '').replaceAll(/[._-]/g, ' ');
 
+/** Details that say nothing to people: a provider's handle, an instant in ms. */
+const forMachines: ReadonlySet<string> = new Set(['callControlId', 'since']);
+
 function detail(entry: TimelineItem): string {
-  const facts = Object.entries(entry.details).map(([name, value]) => `${name} ${String(value)}`);
+  const facts = Object.entries(entry.details)
+    .filter(([name]) => !forMachines.has(name))
+    .map(([name, value]) => `${name} ${String(value)}`);
   return [entry.refused ?? entry.reason, ...facts, entry.providerCode]
     .filter((part) => part !== null && part !== '')
     .join(' · ')
