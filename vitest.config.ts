@@ -9,7 +9,10 @@ const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .map((name) => join('test', name));
 const needsServices = (file: string): boolean =>
   /services\/|\/e2e\//.test(file + readFileSync(file, 'utf8'));
-const real = files.filter(needsServices);
+// It breaks a whole installation and keeps the machine busy: it runs last, with nobody beside it.
+const isChaos = (file: string): boolean => file.endsWith('e2e/chaos.test.ts');
+const chaos = files.filter(isChaos);
+const real = files.filter((file) => needsServices(file) && !isChaos(file));
 const unit = files.filter((file) => !needsServices(file));
 
 const common = { testTimeout: 60_000, hookTimeout: 180_000, pool: 'forks' } as const;
@@ -20,6 +23,7 @@ export default defineConfig({
     projects: [
       { test: { ...common, name: 'unit', include: unit } },
       { test: { ...common, name: 'real', include: real } },
+      { test: { ...common, name: 'chaos', include: chaos, sequence: { groupOrder: 1 } } },
     ],
   },
 });

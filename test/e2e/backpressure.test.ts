@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { Wire } from '../chaos/proxy.js';
-import type { Product } from '../services/product.js';
+import { freshDirectory, runTrunkline, type Product } from '../services/product.js';
 import { until } from '../services/shared.js';
 import { Cluster, expectDense } from './cluster.js';
 import { expectEachFactOnce, expectTruth, Traffic } from './traffic.js';
@@ -75,7 +75,27 @@ test('quick again, the lag goes by itself, and nothing was refused, lost or doub
   expectDense(history);
   expectEachFactOnce(history);
   await expectTruth(cluster, traffic);
-  for (const one of [ingest, processors, projections]) {
+});
+
+test('doctor says that all is decided, and without processors which partitions wait', async () => {
+  expect(await partitionsRow()).toMatchObject({ state: 'ok', detail: 'all decided and projected' });
+  expect((await processors.end('SIGTERM')).code, processors.output()).toBe(0);
+  const more = await Traffic.play(cluster, ingest.url, { seed: 42, calls: 3 });
+  expect((await more.finished()).refused).toEqual({});
+  expect(await partitionsRow()).toMatchObject({
+    state: 'warn',
+    runbook: 'partition-stopped',
+    detail: expect.stringMatching(/^partition \d: \d+ deliveries wait, and none is decided/),
+  });
+  for (const one of [ingest, projections]) {
     expect((await one.end('SIGTERM')).code, one.output()).toBe(0);
   }
 });
+
+/** What `trunkline doctor` says of the way from delivery to row. */
+async function partitionsRow(): Promise<unknown> {
+  const options = { data: freshDirectory('doctor'), env: cluster.env };
+  const { stdout } = await runTrunkline(['doctor', '--json'], options);
+  const rows = JSON.parse(stdout) as { readonly what: string }[];
+  return rows.find(({ what }) => what === 'partitions');
+}
