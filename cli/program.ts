@@ -16,6 +16,7 @@ import { registerImportCommand } from './import.js';
 import { registerLogCommands } from './log.js';
 import { createCliContext } from './open-context.js';
 import { endpointIn } from './open-endpoint.js';
+import { registerPolicyCommands } from './policy.js';
 import { registerProjectionCommands } from './projections.js';
 import { registerReconcileCommand } from './reconcile.js';
 import { registerServeCommand } from './serve.js';
@@ -124,6 +125,7 @@ export function createProgram(): Command {
   registerTokenCommands(commands, context);
   registerSimulateCommand(commands, { ...streams, signal });
   registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
+  registerPolicyCommands(commands, { ...streams, print, note: (line) => context.note(line) });
   registerImportCommand(commands, {
     ...{ open: openForImport, signal, print, progress, stdin: streams.stdin },
     dataDirectory: () => config().TRUNKLINE_DATA,
