@@ -20,7 +20,14 @@ test.each([...faultKinds])('what chaos breaks has a runbook: %s', (kind) => {
   expect(index).toContain(`\`${kind}\``);
 });
 
-test('every metric that a runbook names is one of ours', () => {
+test('every alert names a page that is there', () => {
+  const alerts = readFileSync('ops/alerts.yml', 'utf8');
+  const found = [...alerts.matchAll(/runbook: docs\/runbooks\/(.+)\.md/g)].map(([, name]) => name);
+  expect(found).toHaveLength(alerts.match(/- alert:/g)?.length ?? 0);
+  for (const name of found) expect(runbooks).toContain(name);
+});
+
+test('every metric that a runbook or an alert names is one of ours', () => {
   const stations = [
     'ingest',
     'log',
@@ -36,9 +43,10 @@ test('every metric that a runbook names is one of ours', () => {
       .map((file) => readFileSync(join(station, file), 'utf8')),
   );
   const all = sources.join('\n');
-  const named = readdirSync(directory).flatMap((file) => {
-    const text = readFileSync(join(directory, file), 'utf8');
-    return [...text.matchAll(/`trunkline_([a-z_]+?)(?:_total)?(?:\{[^}]*\})?`/g)];
+  const pages = readdirSync(directory).map((file) => join(directory, file));
+  const named = [...pages, 'ops/alerts.yml'].flatMap((file) => {
+    const text = readFileSync(file, 'utf8');
+    return [...text.matchAll(/[`(]trunkline_([a-z_]+?)(?:_total)?(?:\{[^}]*\})?[`)[]/g)];
   });
   expect(named.length).toBeGreaterThan(15);
   for (const [whole, name = ''] of named) {
