@@ -19,6 +19,8 @@ export interface GroupOptions {
 
 const rejoinMs = 500;
 const lookEveryMs = 250;
+/** While the brokers are away every attempt ends alike. */
+const sayAgainMs = 10_000;
 /** How often the paused consumer looks whether a heartbeat is due. */
 const idleMs = 250;
 
@@ -42,6 +44,7 @@ export async function joinGroup(
     }
   };
   const isOver = (): boolean => signal.aborted;
+  let saidAt = -Infinity;
   const joined = (partitions: readonly number[]): void => {
     assign(partitions);
     if (!signal.aborted) listener.joined?.();
@@ -52,7 +55,10 @@ export async function joinGroup(
     // Whoever has no membership must not fight for partitions that others now have (log/early-takes.ts).
     listener.lost?.();
     assign([]);
-    options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');
+    if (performance.now() - saidAt > sayAgainMs) {
+      saidAt = performance.now();
+      options.logger.warn({ code: 'kafka_group_lost', reason }, 'lost the group; joining again');
+    }
     await pause(rejoinMs, signal);
   }
 }
