@@ -1,4 +1,4 @@
-// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers of benches, `soak` or `takeover`,
+// Bench: runs the scenarios asked for and stores what they found. Comes in: numbers or names of benches (see `names`),
 // `--quick`, `--name <text>`, `--minutes <number>`. Goes out: a table, and files in bench/results. Never
 // a timed test: it always ends well.
 
@@ -7,11 +7,14 @@ import { loadavg } from 'node:os';
 import { measureAnswers } from './answers.js';
 import { measureBulk } from './bulk.js';
 import { measureFanOut } from './fan-out.js';
+import { measureGuarantees } from './guarantees.js';
 import { measureIngest } from './ingest.js';
 import { measureLatency } from './latency.js';
 import { measureLimits } from './limits.js';
+import { measureLookups } from './lookup-costs.js';
 import { measureMemory } from './memory.js';
 import { measureOverload } from './overload.js';
+import { measureRecovery } from './recovery.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
 import { measureSoak } from './soak.js';
@@ -22,8 +25,13 @@ import { measureTakeover } from './takeover.js';
 import { measureVerification } from './verification-costs.js';
 
 /** By this number, or by its name. */
-const soak = 15;
-const takeover = 16;
+const names: Readonly<Record<string, number>> = {
+  soak: 15,
+  takeover: 16,
+  lookups: 17,
+  guarantees: 18,
+  recovery: 19,
+};
 
 /** What can be measured, in the order of a run. */
 const scenarios: readonly Scenario[] = [
@@ -39,8 +47,11 @@ const scenarios: readonly Scenario[] = [
   { benches: [12], measure: measureLimits },
   { benches: [13], measure: measureOverload },
   { benches: [14], measure: measureSpool },
-  { benches: [soak], measure: measureSoak, isLong: true },
-  { benches: [takeover], measure: measureTakeover, isLong: true },
+  { benches: [15], measure: measureSoak, isLong: true },
+  { benches: [16], measure: measureTakeover, isLong: true },
+  { benches: [17], measure: measureLookups },
+  { benches: [18], measure: measureGuarantees, isLong: true },
+  { benches: [19], measure: measureRecovery, isLong: true },
 ];
 
 interface Scenario {
@@ -58,8 +69,9 @@ const isValue = (at: number): boolean => ['--name', '--minutes'].includes(args[a
 const quick = args.includes('--quick');
 const numbers = args.flatMap((arg, at) => {
   if (isValue(at)) return [];
-  if (arg === 'takeover') return [takeover];
-  return arg === 'soak' ? [soak] : /^\d+$/.test(arg) ? [Number(arg)] : [];
+  const named = names[arg];
+  if (named !== undefined) return [named];
+  return /^\d+$/.test(arg) ? [Number(arg)] : [];
 });
 const usual = scenarios.filter(({ isLong }) => isLong !== true).flatMap(({ benches }) => benches);
 const chosen = new Set(numbers.length === 0 ? usual : numbers);

@@ -11,7 +11,7 @@ import type { Roles } from './site.js';
 import { costText, openStage, take, type Cost, type Stage } from './stage.js';
 
 /** Of each backlog the first third warms up and is not measured. */
-const warm = 1 / 3;
+export const warm = 1 / 3;
 
 /** Measures the benches wanted; the stations before them only prepare for them. */
 export async function measureStations(
@@ -34,7 +34,7 @@ export async function measureStations(
     const deliveries = await stage.log.bounds('deliveries', stage.partition);
     await take(stage, ingest, size.deliveries);
     const events = await stage.log.bounds('events', stage.partition);
-    const decided = await process_(stage, events.next + size.deliveries);
+    const decided = await decideBacklog(stage, events.next + size.deliveries);
     if (wanted.has(2)) add(2, decided, await folded(stage, deliveries.next, size.deliveries));
     const projected = await project(stage);
     if (rawUrl !== null) add(3, projected, await written(stage, events.next, rawUrl));
@@ -44,8 +44,8 @@ export async function measureStations(
   );
 }
 
-/** (2) A fresh processor process on the backlog. */
-async function process_(stage: Stage, until: number): Promise<Cost> {
+/** (2) A fresh processor process on the backlog, until `events` has so many more events than it had. */
+export async function decideBacklog(stage: Stage, until: number): Promise<Cost> {
   const { setting, site, log, partition } = stage;
   const roles = await setting.roles(site, 'processors');
   // The marker of the new owner is a record too.

@@ -34,6 +34,17 @@ export function twilioTraffic(target: Target, requests: number): SignedRequest[]
   return all.slice(0, requests);
 }
 
+/** Calls that have begun and go on: one callback each, and later ones by `next`. */
+export function activeCalls(target: Target, count: number) {
+  const calls = Array.from({ length: count }, () => `CA${randomBytes(16).toString('hex')}`);
+  return {
+    begin: (): SignedRequest[] => calls.map((sid) => sign(target, sid, steps[1])),
+    /** The answers of so many of them. */
+    next: (from: number, many: number): SignedRequest[] =>
+      calls.slice(from, from + many).map((sid) => sign(target, sid, steps[2])),
+  };
+}
+
 function sign(
   target: Target,
   callSid: string,

@@ -66,7 +66,7 @@ function parseRoles(text: string): readonly Role[] {
 
 async function serve(options: ServeOptions): Promise<void> {
   const begin = performance.now();
-  keepHeapSmall();
+  if (options.roles.some((role) => role === 'ingest' || role === 'gateway')) keepHeapSmall();
   scavengeAlone();
   const port = options.port === undefined ? {} : { TRUNKLINE_PORT: options.port };
   // A newcomer at a terminal reads the banner; whoever wants the lines asks for them.

@@ -8,7 +8,10 @@ import { TrunklineError, toError } from '../runtime/errors.js';
 import type { CallSignal, RecordedFact } from '../schemas/facts.js';
 import type { TimerSignal } from '../schemas/call-state.js';
 import type { EventBody, EventEnvelope } from '../schemas/events.js';
+import { writeShortStringsFast } from './avro-strings.js';
 import { currentSchemas, localId, readHistory, typeOf, type SchemaName } from './schema-history.js';
+
+writeShortStringsFast();
 
 /**
  * Encodes and decodes. Decoding throws `schema_unknown` for an id not known yet (call `learn` first)
