@@ -9,6 +9,7 @@ import { configWith, requireConfig } from './environment.js';
 import { demoSessions, playDemo, prepareDemo, type Demo } from './demo.js';
 import { banner } from './banner.js';
 import { openInstallation, type Installation } from './installation.js';
+import { listenAndRefresh } from './listen.js';
 import { openCodecOrRemembered, openLogOrSpool } from './open-log.js';
 import { untilThere, type StartWaitOptions } from './start-wait.js';
 import { stationTasks, type Shared } from './stations.js';
@@ -152,12 +153,9 @@ async function serveInstallation(options: ServeOptions, site: Site): Promise<voi
       health.add('postgres', () => queried(database, roles));
       serveSystem(httpServer, { health, metrics, config });
     }
-    const listening = whenReady(roles, async () => {
-      port = await httpServer.listen(config.TRUNKLINE_HOST, port);
-      // What was read before had no port in its URLs; while Postgres is away nothing is read.
-      if (registry.freshness().isFresh) await registry.refresh();
-      return port;
-    });
+    const onPort = (taken: number): void => void (port = taken);
+    const place = { server: httpServer, registry, host: config.TRUNKLINE_HOST, port, onPort };
+    const listening = whenReady(roles, () => listenAndRefresh(place));
     const unheard = failureOf(listening.port);
     const calls = playing(site, { demo, listening: listening.port });
     const tasks: Record<string, Task> = {

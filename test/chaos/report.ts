@@ -43,7 +43,7 @@ export interface ChaosReport {
   readonly crashes: readonly Crash[];
   /** Lines of level error by process and code. */
   readonly errors: Readonly<Record<string, number>>;
-  /** From the end of the last fault until everything was decided and projected. */
+  /** From the end of the schedule until everything was mended, decided and projected. */
   readonly healedMs: number;
   readonly notes: readonly string[];
 }
@@ -119,7 +119,7 @@ ${report.verdicts.map(({ promise, ok, detail }) => `| ${promise} | ${ok ? 'yes' 
 | takeover after SIGTERM, whatever else is broken | ${tookOf(takeovers, 'restart', false)} |
 | takeover from a process that stands still, nothing else broken | ${tookOf(takeovers, 'zombie', true)} |
 | from SIGTERM to the end of the process | ${spread(stops.map(({ tookMs }) => tookMs))} |
-| healed after the last fault | ${report.healedMs} ms |
+| from the end of the schedule until all is mended, decided and projected | ${report.healedMs} ms |
 
 | fault | injected |
 | --- | --- |
