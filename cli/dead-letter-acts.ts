@@ -44,8 +44,8 @@ Examples:
   $ trunkline dead-letters retry evt_8kQ2… --reason "rule mended in 1.4.2, OPS-311"
   $ trunkline dead-letters list --json --class bug | jq -r '.[].id' | \\
       xargs -I{} trunkline dead-letters retry {} --reason "OPS-311"
-Exit codes: 0 nothing of the queue is left · 1 failed · 3 a fact failed again and holds up the rest
-4 the act is in the log, but no processor has decided it within --wait`;
+Exit codes: 0 nothing of the queue is left · 1 failed · 2 a wrong option · 3 a fact failed again and holds
+up the rest · 4 the act is in the log, but no processor has decided it within --wait · 69 a service is away`;
 
 const discardHelp = `
 Example:

@@ -9,6 +9,8 @@ import { isAbort, toError, TrunklineError, type ErrorCode } from '../runtime/err
 
 const unavailable: ReadonlySet<ErrorCode> = new Set([
   'service_unreachable',
+  'append_unknown',
+  'overloaded',
   'data_dir_in_use',
   'port_in_use',
   'uws_missing',

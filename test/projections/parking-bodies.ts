@@ -20,7 +20,7 @@ export class ParkedWorld {
     const dice = this.random();
     const at = Math.floor(this.random() * open.length);
     const known = open[at];
-    if (known === undefined || dice < 0.5) return this.#park(open, now);
+    if (known === undefined || dice < 0.5) return this.#park(tenant, open, now);
     if (dice < 0.6) return this.#act(known);
     if (dice < 0.75) {
       open[at] = { ...known, attempts: known.attempts + 1 };
@@ -30,8 +30,8 @@ export class ParkedWorld {
     return this.#told(dice < 0.9 ? 'fact.released' : 'fact.discarded', known, known.attempts);
   }
 
-  #park(open: Parking[], now: number): EventBody {
-    const parkId = eventId(`park-${this.#count}`);
+  #park(tenant: TenantId, open: Parking[], now: number): EventBody {
+    const parkId = eventId(`park-${tenant}-${this.#count}`);
     const queueId = open[0]?.queueId ?? parkId;
     const parking: Parking = {
       ...{ parkId, queueId, errorClass: parkedClasses[this.#count % 4] ?? 'bug', attempts: 1 },

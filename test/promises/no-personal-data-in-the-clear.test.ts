@@ -21,11 +21,13 @@ import {
 import type { SimulatedAccount } from '../../cli/simulator/activity.js';
 import { signAnew } from '../../cli/simulator/stored-delivery.js';
 import { providerNames } from '../../ingest/providers/registry.js';
+import { FactAppender, type OwnFact } from '../../log/own-facts.js';
 import { readConfig } from '../../runtime/config.js';
 import { silentLogger } from '../../runtime/logger.js';
 import type { Database } from '../../runtime/postgres.js';
 import { createRegistryStore } from '../../runtime/registry-store.js';
-import { tenantId, type EndpointId } from '../../schemas/ids.js';
+import type { CallFact } from '../../schemas/facts.js';
+import { factId, tenantId, type EndpointId } from '../../schemas/ids.js';
 import { Cluster } from '../e2e/cluster.js';
 import { get, listCalls, listMessages, type Caller } from '../e2e/live.js';
 import { RawSocket } from '../gateway/station.js';
@@ -92,6 +94,30 @@ const post = ({ method, url, headers, body }: SignedWebhook): Promise<Response> 
   fetch(url, { method, headers, ...(method === 'GET' ? {} : { body: new Uint8Array(body) }) });
 
 /** Everything that real people put into calls and messages, in every field a provider has for it. */
+/**
+ * Facts of people that cannot be processed, written straight to the log: their shape is right, their events
+ * cannot be written (a number beyond the schema's), and what comes later waits behind.
+ */
+async function parkPeople({ installation, log }: Cluster): Promise<void> {
+  const { keyRing } = installation;
+  const codec = await installation.openCodec();
+  const facts = new FactAppender({ log, codec, keyRing, clock: Date.now });
+  const parked = people.flatMap(({ number, sip, name, text }, index) =>
+    [2 ** 52, 0].map((seq): OwnFact => {
+      const fact: CallFact = {
+        ...{ kind: 'call', factId: factId(`parked-${index}-${seq}`), eventType: 'note' },
+        ...{ occurredAt: null, order: { phase: 1, atUs: 1, seq }, legRef: `CAparked${index}` },
+        ...{ parentRef: null, sessionRef: null, direction: 'inbound', durationSec: null },
+        ...{ signal: { type: 'note', name: 'dtmf' }, providerCode: null, details: {} },
+        ...{ from: number, to: sip, personal: { name, text } },
+      };
+      return { tenant: tenantId('acme'), provider: 'twilio', fact };
+    }),
+  );
+  await facts.append(parked);
+  await facts.close();
+}
+
 async function sendPeople(site: Site, round: string): Promise<void> {
   const twilio = endpointUrl(site, 'twilio');
   const telnyx = endpointUrl(site, 'telnyx');
@@ -196,7 +222,7 @@ async function collectAnswers(search: Search, viewer: Caller): Promise<void> {
   const { items: calls } = await listCalls(viewer);
   const paths = [
     ...['/v1/calls?limit=200', '/v1/messages?limit=200', '/v1/stats', '/v1/events?limit=200'],
-    '/v1/records?limit=200',
+    ...['/v1/records?limit=200', '/v1/dead-letters?limit=200'],
     ...['/health', '/health/ready', '/openapi.json', '/', '/v1/endpoints'],
     ...calls.flatMap(({ id }) => [`/v1/calls/${id}`, `/v1/calls/${id}/events?limit=200`]),
   ];
@@ -289,12 +315,16 @@ describe('on Kafka, with the roles as processes', () => {
     }
     const socket = await watch(viewer);
     await sendPeople(site, 'a');
+    await parkPeople(cluster);
     await cluster.processed();
     await sendRefused(site, search, viewer);
     await collectAnswers(search, viewer);
     await until('frames', () => socket.of('event').length > 20 && socket.of('snapshot').length > 2);
     search.add('frames of a viewer', JSON.stringify(socket.frames));
     socket.close();
+    const letters = await (await get(viewer, '/v1/dead-letters')).text();
+    expect(letters).toContain('outputs_not_encodable');
+    expect(letters).toContain('behind');
     expect(search.places).toBeGreaterThan(60);
     expect(search.leaks()).toEqual([]);
   });

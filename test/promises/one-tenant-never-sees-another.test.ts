@@ -31,6 +31,7 @@ let foreign: {
   readonly callIds: readonly string[];
   readonly messageIds: readonly string[];
   readonly recordIds: readonly string[];
+  readonly letterIds: readonly string[];
 };
 
 beforeAll(async () => {
@@ -42,9 +43,13 @@ beforeAll(async () => {
     callIds: unique(events.map(({ body }) => (body.kind === 'call' ? body.callId : ''))),
     messageIds: unique(events.map(({ body }) => (body.kind === 'message' ? body.messageId : ''))),
     recordIds: unique(events.map(({ body }) => (body.kind === 'record' ? body.recordId : ''))),
+    letterIds: unique(
+      events.map(({ body }) => (body.kind === 'parked' ? (body.parking?.parkId ?? '') : '')),
+    ),
   };
   expect(foreign.callIds.length).toBeGreaterThan(5);
   expect(foreign.recordIds.length).toBeGreaterThan(2);
+  expect(foreign.letterIds.length).toBeGreaterThan(0);
   const top = Math.max(topOf(station.world, mine), topOf(station.world, theirs));
   await until('the read models to reach the top', async () => {
     const answers = await Promise.all([
@@ -67,8 +72,9 @@ const unique = (ids: readonly string[]): string[] => [...new Set(ids)].filter((i
 function expectNothingForeign(text: string): void {
   expect(text).not.toContain(theirs);
   expect(text).not.toContain(foreignEndpoint);
-  const { callIds, messageIds, recordIds } = foreign;
-  for (const id of [...callIds, ...messageIds, ...recordIds]) expect(text).not.toContain(id);
+  const { callIds, messageIds, recordIds, letterIds } = foreign;
+  const ids = [...callIds, ...messageIds, ...recordIds, ...letterIds];
+  for (const id of ids) expect(text).not.toContain(id);
 }
 
 /** An endpoint of the tenant with refusals whose correlation id names the tenant. */
@@ -110,6 +116,8 @@ describe.each(roles)('as %s', (role) => {
       '/v1/calls?limit=200&status=answered,completed,failed',
       '/v1/messages?limit=200',
       '/v1/records?limit=200',
+      '/v1/dead-letters?limit=200',
+      '/v1/dead-letters?state=open,retried,discarded',
       '/v1/stats',
       '/v1/events?limit=200',
       '/v1/endpoints',
@@ -129,6 +137,30 @@ describe.each(roles)('as %s', (role) => {
       expect(body).toBe(await nowhere.text());
       expectNothingForeign(body);
     }
+  });
+
+  it('a foreign dead letter is neither seen nor acted on: it answers as one that never was', async () => {
+    const [letterId = ''] = foreign.letterIds;
+    const send = (id: string, act: string): Promise<Response> =>
+      fetch(`${station.http}/v1/dead-letters/${id}/${act}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'OPS-1' }),
+      });
+    const before = station.world.store.bounds('deliveries', 0).next;
+    for (const act of ['retry', 'discard']) {
+      const there = await send(letterId, act);
+      expect(there.status).toBe(['admin', 'operator'].includes(role) ? 404 : 403);
+      const body = await there.text();
+      expect(body).toBe(await (await send('park-nobody', act)).text());
+      expectNothingForeign(body);
+    }
+    expect(station.world.store.bounds('deliveries', 0).next).toBe(before);
+    const seen = await station.get(`/v1/dead-letters/${letterId}`, token);
+    expect(seen.status).toBe(role === 'viewer' ? 403 : 404);
+    expect(await seen.text()).toBe(
+      await (await station.get('/v1/dead-letters/park-nobody', token)).text(),
+    );
   });
 
   it('a foreign endpoint’s refusals answer as those of one that never was', async () => {
