@@ -16,6 +16,7 @@ import { evolver } from '../processors/evolver.js';
 import { runProcessors } from '../processors/main.js';
 import { Progress, type Stall } from '../processors/progress.js';
 import type { RetentionReport } from '../processors/retention.js';
+import { tellDeadLetters } from '../projections/dead-letter-topic.js';
 import { DeadLetterWatch, type DeadLetterBounds } from '../projections/dead-letter-watch.js';
 import { runProjections } from '../projections/main.js';
 import { createProjections } from '../projections/registry.js';
@@ -198,9 +199,9 @@ function projectionsTask(shared: Shared, hotTier: HotTier | null): Task {
   health.add('dead letters', () => watch.health);
   const parts = { log, codec, database, evolver, hotTier, logger, metrics, status };
   return async (signal) => {
-    const watching = watch.run(signal);
+    const beside = [watch.run(signal), tellDeadLetters({ log, codec, database, logger }, signal)];
     await runProjections({ ...parts, clock: steadyClock }, signal);
-    await watching;
+    await Promise.all(beside);
   };
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { COMPATIBILITY, SchemaRegistry, SchemaType } from '@kafkajs/confluent-schema-registry';
 import type avsc from 'avsc';
 import { TrunklineError, toError } from '../runtime/errors.js';
+import type { DeadLetter } from '../schemas/dead-letter.js';
 import type { CallSignal, RecordedFact } from '../schemas/facts.js';
 import type { TimerSignal } from '../schemas/call-state.js';
 import type { EventBody, EventEnvelope } from '../schemas/events.js';
@@ -24,6 +25,8 @@ export interface Codec {
   /** As `encodeFact`, with `boxBytes` left free for the sealed half: no copy of it is made. */
   encodeFactAround(fact: Omit<RecordedFact, 'sealed'>, boxBytes: number): FactBytes;
   decodeFact(value: Buffer): RecordedFact;
+  encodeDeadLetter(letter: DeadLetter): Buffer;
+  decodeDeadLetter(value: Buffer): DeadLetter;
   /**
    * Fetches the schemas of these values that are not known yet, each once; null when all are known,
    * which costs nothing. A newer process may write with a schema that this one has not seen.
@@ -44,13 +47,18 @@ export function createLocalCodec(): Codec {
   return codecOf(localTable(), {
     'event-envelope': localIdOf('event-envelope'),
     'recorded-fact': localIdOf('recorded-fact'),
+    'dead-letter': localIdOf('dead-letter'),
   });
 }
 
 /** Registers the schemas (FULL_TRANSITIVE) and uses the registry's ids. */
 export async function createRegistryCodec(registryUrl: string): Promise<Codec> {
   const registry = new SchemaRegistry({ host: registryUrl }, {});
-  const ids: Record<SchemaName, number> = { 'event-envelope': 0, 'recorded-fact': 0 };
+  const ids: Record<SchemaName, number> = {
+    'event-envelope': 0,
+    'recorded-fact': 0,
+    'dead-letter': 0,
+  };
   const table = localTable();
   for (const { name, schema } of readHistory()) {
     // In the order of release; the last one is the schema of this build.
@@ -155,12 +163,15 @@ function codecOf(
 ): Codec {
   const events = port('event-envelope', ids, table);
   const facts = port('recorded-fact', ids, table);
+  const letters = port('dead-letter', ids, table);
   return {
     encodeEvent: (event) => events.encode(toWire(event)),
     decodeEvent: (value) => fromWire(events.decode(value) as WireEvent),
     encodeFact: (fact) => facts.encode(bytesOf(fact)),
     encodeFactAround: (fact, boxBytes) => facts.encodeAround(withoutBox(fact), boxBytes),
     decodeFact: (value) => ({ ...(facts.decode(value) as RecordedFact) }),
+    encodeDeadLetter: (letter) => letters.encode(letter),
+    decodeDeadLetter: (value) => ({ ...(letters.decode(value) as DeadLetter) }),
     learn: learner(table, fetchSchema),
     schemaIds: ids,
   };

@@ -47,9 +47,16 @@ export interface FactHeader {
   readonly kind: 'fact';
 }
 
+/** A record of `dead-letters`: a parked fact after the event with this number of its tenant. */
+export interface LetterHeader {
+  readonly kind: 'letter';
+  readonly seq: Seq;
+  readonly letterId: EventId;
+}
+
 /** What may stand on a partition of `events`. */
 export type OwnedHeader = MarkerHeader | EventHeader | CheckpointHeader;
-export type RecordHeader = OwnedHeader | FactHeader;
+export type RecordHeader = OwnedHeader | FactHeader | LetterHeader;
 
 /** Name of the header where a driver needs one (Kafka). */
 export const headerName = 't';
@@ -81,10 +88,12 @@ function fieldsOf(header: RecordHeader): readonly (string | number)[] {
     }
     case 'fact':
       return [version, 'f'];
+    case 'letter':
+      return [version, 'l', header.seq, header.letterId];
   }
 }
 
-const fieldCount = { marker: 5, event: 8, checkpoint: 6, fact: 2 } as const;
+const fieldCount = { marker: 5, event: 8, checkpoint: 6, fact: 2, letter: 4 } as const;
 
 /**
  * Reads a header. One that cannot be read is a `record_invalid` error: whoever reads the log stops
@@ -102,8 +111,8 @@ export function parseHeader(text: string): RecordHeader {
 /** Reads the header of a record of `events`; a fact has no place there. */
 export function parseOwnedHeader(text: string): OwnedHeader {
   const header = parseHeader(text);
-  if (header.kind === 'fact') {
-    throw new TrunklineError('record_invalid', 'a fact stands among the events');
+  if (header.kind === 'fact' || header.kind === 'letter') {
+    throw new TrunklineError('record_invalid', `a ${header.kind} stands among the events`);
   }
   return header;
 }
@@ -139,6 +148,11 @@ function readFields(fields: readonly string[]): RecordHeader | null {
     }
     case 'f':
       return has('fact') ? { kind: 'fact' } : null;
+    case 'l': {
+      const number = readInteger(owner, 1);
+      if (!has('letter') || number === null) return null;
+      return { kind: 'letter', seq: seq(number), letterId: eventId(third) };
+    }
     default:
       return null;
   }

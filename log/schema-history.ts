@@ -6,16 +6,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import avsc from 'avsc';
 import { packageRoot } from '../runtime/package-root.js';
+import { deadLetterSchema } from '../schemas/avro/dead-letter.js';
 import { eventEnvelopeSchema } from '../schemas/avro/event-envelope.js';
 import { recordedFactSchema } from '../schemas/avro/recorded-fact.js';
 
 /** What has a schema of its own, by file name. */
-export type SchemaName = 'event-envelope' | 'recorded-fact';
+export type SchemaName = 'event-envelope' | 'recorded-fact' | 'dead-letter';
 
 /** The schemas of this build. */
 export const currentSchemas: Readonly<Record<SchemaName, object>> = {
   'event-envelope': eventEnvelopeSchema,
   'recorded-fact': recordedFactSchema,
+  'dead-letter': deadLetterSchema,
 };
 
 /** Tells builds apart whose schemas differ: an id that was given to others must not be used for these. */

@@ -9,6 +9,7 @@ import { partitionOf } from '../../log/topics.js';
 import type { CallFact } from '../../schemas/facts.js';
 import { factId, tenantId } from '../../schemas/ids.js';
 import { freshDirectory, runTrunkline, type Product } from '../services/product.js';
+import { until } from '../services/shared.js';
 import { Cluster, expectDense } from './cluster.js';
 import { readAll } from './read-log.js';
 
@@ -151,10 +152,30 @@ describe.each([
     expect((await added()).at(-1)).toBe('f6');
   });
 
+  test('the topic of dead letters tells how each of them ended', async () => {
+    const codec = await cluster.installation.openCodec();
+    const partition = partitionOf(acme, cluster.log.partitions);
+    const ends = async (): Promise<readonly string[]> => {
+      const last = new Map<string, string>();
+      for (const { value } of await readAll(cluster.log, 'dead-letters', partition)) {
+        await codec.learn([value]);
+        if (value === null) throw new Error('a dead letter without a value');
+        const { id, state, errorCode } = codec.decodeDeadLetter(value);
+        last.set(id, `${state} ${errorCode}`);
+      }
+      return [...last.values()].sort();
+    };
+    const all = [
+      ...['discarded outputs_not_encodable', 'retried behind'],
+      ...['retried behind', 'retried key_missing'],
+    ];
+    await until('the topic', async () => (await ends()).join() === all.join());
+  });
+
   test('nothing of it is in the clear anywhere, and every read model is what the log says', async () => {
     await cluster.processed();
     const partition = partitionOf(acme, cluster.log.partitions);
-    for (const topic of ['deliveries', 'events'] as const) {
+    for (const topic of ['deliveries', 'events', 'dead-letters'] as const) {
       for (const { key, header, value } of await readAll(cluster.log, topic, partition)) {
         const text = `${key}${header}${value?.toString('latin1') ?? ''}`;
         expect(text.includes(number.slice(2))).toBe(false);

@@ -136,7 +136,7 @@ describe('released schemas', () => {
     }
   });
 
-  test.each(['event-envelope', 'recorded-fact'] as const)(
+  test.each(['event-envelope', 'recorded-fact', 'dead-letter'] as const)(
     '%s is released and compatible both ways with every version',
     (name) => {
       expect(historyFaults(name, currentSchemas[name], history)).toEqual([]);

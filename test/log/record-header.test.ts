@@ -37,6 +37,11 @@ const header: fc.Arbitrary<RecordHeader> = fc.oneof(
     covered,
   }),
   fc.constant({ kind: 'fact' as const }),
+  fc.record({
+    kind: fc.constant('letter' as const),
+    seq: number.map(seq),
+    letterId: name.map(eventId),
+  }),
 );
 
 function codeOf(act: () => unknown): unknown {
