@@ -5,8 +5,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Overlay } from '../../processors/overlay.js';
+import { noQueue, queueRef, type QueueState } from '../../processors/parking/state.js';
+import { nameOf } from '../../schemas/aggregates.js';
 import type { SealedFact } from '../../processors/seal.js';
-import { offset } from '../../schemas/ids.js';
+import { eventId, offset, tenantId } from '../../schemas/ids.js';
 import { fact, note } from './facts.js';
 import { OverlayWorld, readings, StaleState, type Reading } from './overlay-world.js';
 
@@ -108,6 +110,47 @@ test('an alias kept for a revoked touch alone does not outstay the call it leads
   expect(overlay.has('call one')).toBe(false);
   overlay.revoke();
   expect(['alias', 'call two'].filter((name) => overlay.has(name))).toEqual([]);
+});
+
+describe('a queue in the overlay', () => {
+  const queueId = eventId('evt_1');
+  const name = nameOf(queueRef(tenantId('acme'), queueId));
+  const waiting: QueueState = { refs: ['call:1'], waiting: [queueId] };
+  const find = (overlay: Overlay) => overlay.queues.find(tenantId('acme'), ['call:1']);
+
+  test('stays while something waits in it, whatever the store has applied, and is no growth', () => {
+    const overlay = new Overlay();
+    overlay.checkpoint();
+    overlay.touch(name, waiting);
+    overlay.acknowledge(name, offset(1));
+    overlay.evict(offset(9));
+    expect([find(overlay), overlay.has(name), overlay.size]).toEqual([queueId, true, 0]);
+    overlay.checkpoint();
+    overlay.touch(name, noQueue);
+    expect([find(overlay), overlay.size]).toEqual([null, 1]);
+    overlay.acknowledge(name, offset(12));
+    overlay.evict(offset(12));
+    expect(overlay.has(name)).toBe(true);
+    overlay.evict(offset(13));
+    expect(overlay.has(name)).toBe(false);
+  });
+
+  test('is as it was when what was decided is revoked', () => {
+    const overlay = new Overlay();
+    overlay.checkpoint();
+    overlay.touch(name, waiting);
+    overlay.revoke();
+    expect([find(overlay), overlay.has(name)]).toEqual([null, false]);
+    overlay.restore(name, waiting, offset(-1));
+    overlay.restored();
+    overlay.evict(offset(5));
+    overlay.checkpoint();
+    overlay.touch(name, { refs: ['call:1', 'call:2'], waiting: [queueId, eventId('evt_2')] });
+    overlay.touch(name, noQueue);
+    expect(find(overlay)).toBeNull();
+    overlay.revoke();
+    expect([find(overlay), overlay.get(name)]).toEqual([queueId, waiting]);
+  });
 });
 
 describe.each(readings.filter((reading) => reading !== 'as designed'))('%s', (reading) => {

@@ -5,10 +5,11 @@ import type { Codec } from '../../log/event-codec.js';
 import { startMark } from '../../log/mark.js';
 import type { Restored } from '../../log/owner.js';
 import type { Snapshot } from '../../processors/lookup.js';
+import { queueRef } from '../../processors/parking/state.js';
 import { takeOver } from '../../processors/takeover.js';
 import { nameOf, type AggregateRef, type Evolver } from '../../schemas/aggregates.js';
 import type { EventEnvelope } from '../../schemas/events.js';
-import { offset } from '../../schemas/ids.js';
+import { eventId, offset, tenantId } from '../../schemas/ids.js';
 import { acme } from './facts.js';
 
 const ref = (key: string): AggregateRef => ({ tenant: acme, kind: 'call', key });
@@ -67,6 +68,20 @@ test('events that newer rows have already are not folded again (A11)', async () 
   expect(taken.overlay.get(nameOf(ref('x')))).toEqual({ trace: '1234' });
   // Nothing newer than its row is known of y: it is looked up when it is needed.
   expect(taken.overlay.has(nameOf(ref('y')))).toBe(false);
+});
+
+test('open queues come along, those that no event of the tail touches too, and stay', async () => {
+  const tenant = tenantId('acme');
+  const queueId = eventId('evt_1');
+  const name = nameOf(queueRef(tenant, queueId));
+  const waiting = { refs: ['call:1'], waiting: [queueId] };
+  const read = (): Promise<Snapshot> =>
+    Promise.resolve({ mark: offset(4), rows: new Map([[name, waiting]]), rebuilds: 0 });
+  const taken = await takeOver(restored(3, '3x'), codec, read, tracing);
+  if (taken === 'again') throw new Error('again');
+  taken.overlay.evict(offset(100));
+  expect(taken.overlay.get(name)).toEqual(waiting);
+  expect(taken.overlay.queues.find(tenant, ['call:1'])).toBe(queueId);
 });
 
 test('rows older than the tail’s start ask to begin again', async () => {
