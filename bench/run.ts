@@ -1,5 +1,5 @@
 // Bench: runs the scenarios asked for and stores what they found. Comes in: numbers or names of benches (see `names`),
-// `--quick`, `--name <text>`, `--minutes <number>`. Goes out: a table, and files in bench/results. Never
+// `--quick`, `--name <text>`, `--minutes <number>`, `--kills <number>`. Goes out: a table, and files in bench/results. Never
 // a timed test: it always ends well.
 
 import { loadavg } from 'node:os';
@@ -65,7 +65,8 @@ interface Scenario {
 const args = process.argv.slice(2);
 const option = (flag: string): string | undefined =>
   args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined;
-const isValue = (at: number): boolean => ['--name', '--minutes'].includes(args[at - 1] ?? '');
+const isValue = (at: number): boolean =>
+  ['--name', '--minutes', '--kills'].includes(args[at - 1] ?? '');
 const quick = args.includes('--quick');
 const numbers = args.flatMap((arg, at) => {
   if (isValue(at)) return [];
@@ -80,8 +81,8 @@ const name = option('--name') ?? (quick ? 'quick' : 'bench');
 const size = {
   ...{ rounds: 3, soakMinutes: Number(option('--minutes') ?? 10) },
   ...(quick
-    ? { deliveries: 6_000, seconds: 2, takeovers: 4 }
-    : { deliveries: 20_000, seconds: 5, takeovers: 50 }),
+    ? { deliveries: 6_000, seconds: 2, takeovers: Number(option('--kills') ?? 4) }
+    : { deliveries: 20_000, seconds: 5, takeovers: Number(option('--kills') ?? 50) }),
 };
 
 const begin = performance.now();
