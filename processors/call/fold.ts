@@ -179,14 +179,17 @@ function viewOf(set: FactSet, walk: Walk, primary: Leg | null, folded: Folded): 
   const [firstLeg] = legViews;
   const startedAt = legViews.reduce((first, leg) => Math.min(first, leg.startedAt), Infinity);
   const { amd, recordings } = attributes(line);
-  const view = {
+  const status = walk.status ?? statusBefore(startOf(walk.direction));
+  const inferred = walk.status === null || walk.inferred;
+  const { sourceFact, answeredAt } = walk;
+  return {
     callId: set.callId,
     provider: set.provider,
-    status: walk.status ?? statusBefore(startOf(walk.direction)),
+    status,
     enteredAt: walk.enteredAt ?? startedAt,
     reason: walk.reason,
-    sourceFact: walk.sourceFact,
-    inferred: walk.status === null || walk.inferred,
+    sourceFact,
+    inferred,
     cause: walk.cause,
     providerCode: walk.providerCode,
     direction: walk.direction,
@@ -194,7 +197,7 @@ function viewOf(set: FactSet, walk: Walk, primary: Leg | null, folded: Folded): 
     to: primary?.to ?? firstLeg?.to ?? null,
     startedAt,
     ringingAt: walk.ringingAt,
-    answeredAt: walk.answeredAt,
+    answeredAt,
     endedAt: walk.endedAt,
     durationSec: durationOf(primary, walk),
     amd,
@@ -202,9 +205,9 @@ function viewOf(set: FactSet, walk: Walk, primary: Leg | null, folded: Folded): 
     legs: legViews,
     factCount: line.length,
     refusedCount: lines.refused + set.overflow,
+    settledAt: settledAt(set.facts, { status, sourceFact, answeredAt, inferred }),
     mergedInto: null,
   };
-  return { ...view, settledAt: settledAt(set.facts, view) };
 }
 
 function legView(set: FactSet, leg: Leg, walk: Walk, isPrimary: boolean): LegView {

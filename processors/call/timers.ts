@@ -35,16 +35,15 @@ export interface RanOut extends StoredCallFact {
 
 export const isRanOut = (fact: StoredCallFact): fact is RanOut => fact.signal.type === 'timer';
 
+const none: readonly RanOut[] = [];
+
 /** What somebody told of the call, and the timers that ran out; nearly every call has none of these. */
 export function partsOf(facts: readonly StoredCallFact[]): {
   readonly told: readonly StoredCallFact[];
   readonly ranOut: readonly RanOut[];
 } {
-  const ranOut = facts.filter(isRanOut);
-  return {
-    told: ranOut.length === 0 ? facts : facts.filter((fact) => !isRanOut(fact)),
-    ranOut,
-  };
+  if (!facts.some(isRanOut)) return { told: facts, ranOut: none };
+  return { told: facts.filter((fact) => !isRanOut(fact)), ranOut: facts.filter(isRanOut) };
 }
 
 /**
@@ -81,18 +80,18 @@ const endHeardAt = (
   { sourceFact }: Pick<CallView, 'sourceFact'>,
 ): number => facts.find(({ factId }) => factId === sourceFact)?.receivedAt ?? 0;
 
+/** Where a call stands, as far as its end goes. */
+type End = Pick<CallView, 'status' | 'sourceFact' | 'answeredAt' | 'inferred'>;
+
 /**
  * When the call was settled; null while late data may come. Of a call that nobody answered there is none;
  * Telnyx says with the cost that it is done; else the deadline says it.
  */
-export function settledAt(
-  facts: readonly StoredCallFact[],
-  view: Omit<CallView, 'settledAt'>,
-): number | null {
-  if (!isTerminal(view.status)) return null;
-  const endedAt = endHeardAt(facts, view);
-  if (view.answeredAt === null && !view.inferred) return endedAt;
-  const costAt = view.inferred ? Infinity : firstHeard(facts.filter(isCost));
+export function settledAt(facts: readonly StoredCallFact[], end: End): number | null {
+  if (!isTerminal(end.status)) return null;
+  const endedAt = endHeardAt(facts, end);
+  if (end.answeredAt === null && !end.inferred) return endedAt;
+  const costAt = end.inferred ? Infinity : firstHeard(facts.filter(isCost));
   if (costAt < Infinity) return Math.max(costAt, endedAt);
   const ranOut = facts.filter(isRanOut).filter(({ signal }) => signal.name === 'settle');
   return earliest(ranOut.filter((fact) => sinceOf(fact) >= endedAt))?.receivedAt ?? null;
