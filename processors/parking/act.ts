@@ -89,7 +89,8 @@ export async function decideAct(parts: ActParts, act: Act): Promise<readonly Eve
   const isHead = queue.waiting[0] === fact.about;
   const candidates = isDiscard ? (isHead ? queue.waiting.slice(1) : []) : queue.waiting;
   const waiting = await gather(parts, tenant, candidates.slice(0, maxReleased));
-  const refs = waiting.flatMap(refsOfWaiting).concat([parkedRef(tenant, fact.about)]);
+  const refs = waiting.flatMap((one) => refsOfWaiting(tenant, one));
+  refs.push(parkedRef(tenant, fact.about));
   return states.use(refs, (batch) => new Release(parts, act, batch).run(about, waiting));
 }
 
@@ -262,5 +263,9 @@ async function sourceOf(
   };
 }
 
-const refsOfWaiting = ({ ready }: Waiting): readonly AggregateRef[] =>
-  ready?.ok === true ? ready.sealed.flatMap((sealed) => refsOfFact(ready.record, sealed)) : [];
+/** Its own row too: the overlay may have let go of it since it was read. */
+const refsOfWaiting = (tenant: TenantId, { parkId, ready }: Waiting): readonly AggregateRef[] => {
+  const own = parkedRef(tenant, parkId);
+  if (ready?.ok !== true) return [own];
+  return [own, ...ready.sealed.flatMap((sealed) => refsOfFact(ready.record, sealed))];
+};
