@@ -99,7 +99,9 @@ class IoredisConnection implements RedisConnection {
   close(): void {
     clearTimeout(this.#timer);
     this.redis.disconnect();
-    this.redis.stream.destroy();
+    // There is none yet in the first turn of a connection.
+    const stream = this.redis.stream as Redis['stream'] | undefined;
+    stream?.destroy();
   }
 
   #send(name: string, args: (string | number)[]): Promise<unknown> {
