@@ -28,7 +28,7 @@ const sessionMs = 6_000;
 const settleMs = 3_000;
 
 interface Found {
-  /** From the kill to the marker of the next owner: the group's part. */
+  /** From the kill to the marker of the next owner: that it is seen, and the partition taken. */
   readonly markerMs: number;
   /** From that marker to the first event: restoring, looking up, deciding. */
   readonly restoreMs: number;
@@ -222,7 +222,7 @@ function rowsOf(
 ): Row[] {
   const units = {
     totalMs: 'ms from the kill to the first event',
-    markerMs: `ms of them until the group gives the partition away (session ${sessionMs} ms)`,
+    markerMs: 'ms of them until the marker of its successor',
     restoreMs: 'ms of them from the marker on',
   } as const;
   const what = `takeover after kill -9, ${calls.toLocaleString('en')} active calls`;
