@@ -2,6 +2,7 @@
 // `deliveries`. Any number of processes may run; one is at work, and two at once would do no harm.
 
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
@@ -59,6 +60,7 @@ export interface SchedulerDeps {
 
 const sampleMs = 5_000;
 const closeMs = 500;
+const listenersOfTerm = 200;
 const noSignal = new AbortController().signal;
 const maxWaiting = 10_000;
 /** A batch of timers beside a page of calls. */
@@ -139,6 +141,8 @@ async function lead(deps: SchedulerDeps, term: Term, stop: AbortSignal): Promise
   const appender = new FactAppender({ log, codec, keyRing, clock: at, maxWaiting: maxAppending });
   const over = new AbortController();
   const signal = AbortSignal.any([stop, over.signal]);
+  // Every question under way hangs a few on it: more than Node's guess at a leak.
+  setMaxListeners(listenersOfTerm, signal);
   const append: RoundParts['append'] = (facts) => orAborted(appender.append(facts), signal);
   const isLeading = (): boolean => lease.isHeld && !signal.aborted;
   const told = new ToldTimers();

@@ -291,3 +291,29 @@ test('timers of a partition whose read model is read in anew are not told before
   await until('told', async () => timersOf(await factsIn(station)).length === 1);
   await scheduler.stop();
 });
+
+test('two that are at work at once, because one does not know that it lost its lease, do no harm', async () => {
+  const station = new Station(database);
+  const running = [station.processors({ timers: hasty }), station.projections()];
+  // Its clock hardly runs: it neither renews its lease nor notices that it is over.
+  const zombie = startScheduler(station, { now: () => performance.now() / 10_000 });
+  await until('the first leads', () => zombie.codes.includes('scheduler_leads'));
+  const next = startScheduler(station);
+  await until('the next leads', () => next.codes.includes('scheduler_leads'));
+  expect(zombie.codes).not.toContain('scheduler_rests');
+  const refs = Array.from({ length: 20 }, (_, i) => `CA${i}`);
+  for (const ref of refs) await station.record([told(ref, 'ringing')]);
+  await until('every call settled', async () => {
+    const calls = await callRows();
+    return calls.length === refs.length && calls.every(({ settled_at }) => settled_at !== null);
+  });
+  await Promise.all([zombie.stop(), next.stop()]);
+  await Promise.all(running.map((one) => one.stop()));
+  const types = station.events().map(({ body }) => body.type);
+  const count = (type: string): number => types.filter((one) => one === type).length;
+  expect(count('call.overdue')).toBe(refs.length);
+  expect(count('call.failed')).toBe(refs.length);
+  expect(count('call.settled')).toBe(refs.length);
+  // Both told them.
+  expect(count('call.duplicate_seen') + count('call.timer_moved')).toBeGreaterThan(0);
+});
