@@ -7,7 +7,7 @@ import { callIdOf } from '../../processors/call/identity.js';
 import { TrunklineError } from '../../runtime/errors.js';
 import type { Database } from '../../runtime/postgres.js';
 import type { EventEnvelope } from '../../schemas/events.js';
-import type { CallFact } from '../../schemas/facts.js';
+import type { CallFact, TimerFact } from '../../schemas/facts.js';
 import { factId } from '../../schemas/ids.js';
 import { freshStore } from '../projections/station.js';
 import { until } from '../services/shared.js';
@@ -278,6 +278,30 @@ describe('a queue', () => {
     const added = new Set(story().filter((text) => text.startsWith('+')));
     expect([...added].sort()).toEqual(['+bad1', '+bad2', '+f3', '+f4']);
     expect(story().indexOf('+f3')).toBeLessThan(story().indexOf('+f4'));
+  });
+
+  test('holds a timer once, however often it is told, and decides it in its turn', async () => {
+    station = new Station(database);
+    run(station.processors({ decideFacts: failing }));
+    await station.record([fact('f1')]);
+    await station.record([fact('bad2')]);
+    const timer: TimerFact = {
+      ...{ kind: 'timer', factId: factId('t1'), eventType: 'timer.watchdog', occurredAt: null },
+      ...{ order: { phase: 1, atUs: 5, seq: 0 }, callId: callIdOf(acme, 'twilio', 'CA1') },
+      ...{ name: 'watchdog', timerId: 'watchdog:initiated:1', since: 1, status: 'initiated' },
+      reason: null,
+    };
+    for (let told = 0; told < 3; told += 1) await station.record([timer]);
+    await station.record([fact('f6')]);
+    await untilStory('+f1', 'parked 1 decide_failed', 'parked 2 behind', 'parked 5 behind');
+    await stopAll();
+    run(station.processors());
+    await station.act('retry', parked(1), 'r1');
+    await until('the release', () => story().at(-1) === 'released 5 behind');
+    expect(story().slice(4)).toEqual([
+      ...['act.applied 3/0 null', '+bad2', 'released 1 decide_failed'],
+      ...['released 2 behind', '+f6', 'released 5 behind'],
+    ]);
   });
 
   test('of which more is released than a batch holds goes on by the next act', async () => {

@@ -17,7 +17,7 @@ import { createMetrics } from '../../runtime/metrics.js';
 import type { Database } from '../../runtime/postgres.js';
 import { encodeContent } from '../../schemas/delivery-content.js';
 import type { EventEnvelope } from '../../schemas/events.js';
-import type { ActName, ProviderFact, RecordedFact } from '../../schemas/facts.js';
+import type { ActName, RecordedFact, SourceFact } from '../../schemas/facts.js';
 import { endpointId } from '../../schemas/ids.js';
 import { deliveryPlace } from '../../schemas/sealed.js';
 import { recordDelivery } from '../../ingest/record.js';
@@ -121,7 +121,7 @@ export class Station {
   }
 
   /** Facts made by hand, sealed and recorded. */
-  async record(facts: readonly ProviderFact[], change: Partial<RecordedFact> = {}): Promise<void> {
+  async record(facts: readonly SourceFact[], change: Partial<RecordedFact> = {}): Promise<void> {
     const deliveryId = `d${this.store.bounds('deliveries', home).next}`;
     const dayKey = '2026-10-01';
     const place = deliveryPlace(acme, deliveryId);
