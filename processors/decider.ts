@@ -52,8 +52,11 @@ export interface DeciderParts {
   readonly decideFacts?: typeof decideFacts;
 }
 
-/** A larger record is not carried in the event that parks it: states and events stay small. */
-const mostCarriedBytes = 256 * 1024;
+/**
+ * A larger record is not carried in the event that parks it: states and events stay small, and the overlay, which
+ * counts states, not bytes, stays in its bound when many park at once.
+ */
+const mostCarriedBytes = 64 * 1024;
 
 /** Decides on the states of one ownership; goes with it. */
 export class OverlayDecider implements Decider {

@@ -89,6 +89,7 @@ export async function decideAct(parts: ActParts, act: Act): Promise<readonly Eve
   const isHead = queue.waiting[0] === fact.about;
   const candidates = isDiscard ? (isHead ? queue.waiting.slice(1) : []) : queue.waiting;
   const waiting = await gather(parts, tenant, candidates.slice(0, maxReleased));
+  if (waiting === null) return [failedAct(act, 'queue_broken')];
   const refs = waiting.flatMap((one) => refsOfWaiting(tenant, one));
   refs.push(parkedRef(tenant, fact.about));
   return states.use(refs, (batch) => new Release(parts, act, batch).run(about, waiting));
@@ -220,14 +221,19 @@ function queueIn(overlay: Overlay, tenant: TenantId, queueId: EventId): QueueSta
   return state === undefined ? noQueue : queueStateOf(state);
 }
 
+/** The facts of a queue with their records made ready; null when one of them has no row that waits. */
 async function gather(
   parts: ActParts,
   tenant: TenantId,
   parkIds: readonly EventId[],
-): Promise<readonly Waiting[]> {
+): Promise<readonly Waiting[] | null> {
   const refs = parkIds.map((parkId) => parkedRef(tenant, parkId));
   const found = await parts.states.use(refs, (batch) => refs.map((ref) => batch.get(ref)));
-  const states = parkIds.map((parkId, i) => ({ parkId, state: waitingIn(found[i] ?? null) }));
+  const states = parkIds.flatMap((parkId, i) => {
+    const state = waitingIn(found[i] ?? null);
+    return state === null ? [] : [{ parkId, state }];
+  });
+  if (states.length < parkIds.length) return null;
   const sources = await Promise.all(states.map(({ state }) => sourceOf(parts, tenant, state)));
   const ready = await parts.prepare(sources.filter((source) => source !== null));
   let next = 0;
@@ -239,12 +245,13 @@ async function gather(
   });
 }
 
-/** A queue and its facts are changed by the same events: one is never there without the other. */
-function waitingIn(state: AggregateState | null): WaitingState {
+/**
+ * A queue and its facts are changed by the same events: one is never there without the other. If it were, an act
+ * that throws would end every ownership of the partition, so it is told as failed.
+ */
+function waitingIn(state: AggregateState | null): WaitingState | null {
   const found = state === null ? null : parkedStateOf(state);
-  if (found === null || 'outcome' in found)
-    throw new Error('a queue names a fact that does not wait');
-  return found;
+  return found === null || 'outcome' in found ? null : found;
 }
 
 async function sourceOf(
