@@ -7,5 +7,6 @@ declare module 'avsc/lib/utils.js' {
     writeString(text: string): void;
   }
   const utils: { readonly Tap: { new (buf: Buffer, pos: number): Tap; readonly prototype: Tap } };
+  // eslint-disable-next-line import-x/no-default-export -- how a CommonJS module is seen from here
   export default utils;
 }
