@@ -19,6 +19,7 @@ import { endpointIn } from './open-endpoint.js';
 import { registerPolicyCommands } from './policy.js';
 import { registerProjectionCommands } from './projections.js';
 import { registerReconcileCommand } from './reconcile.js';
+import { registerRedactCommand } from './redact.js';
 import { registerServeCommand } from './serve.js';
 import { openReconcile } from './open-reconcile.js';
 import { openLog } from './open-log.js';
@@ -126,6 +127,7 @@ export function createProgram(): Command {
   registerSimulateCommand(commands, { ...streams, signal });
   registerWebhookCommands(commands, { ...streams, endpoint: findEndpoint });
   registerPolicyCommands(commands, { ...streams, print, note: (line) => context.note(line) });
+  registerRedactCommand(commands, streams);
   registerImportCommand(commands, {
     ...{ open: openForImport, signal, print, progress, stdin: streams.stdin },
     dataDirectory: () => config().TRUNKLINE_DATA,
