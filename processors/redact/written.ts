@@ -151,6 +151,7 @@ export function findWritten(tokens: Tokens, found: Candidates, wide: boolean): v
   if (!tokens.hasDigits()) return;
   for (let i = 0; i < tokens.count; i++) {
     if (tokens.touches(i) && isPart(tokens.kind(i - 1)) && !isStuck(tokens, i - 1)) continue;
+    if (joins(tokens, i - 1, '-./') && joins(tokens, i - 3, '-./')) continue;
     const phone = phoneAt(tokens, i, wide);
     const group = mayBegin(tokens, i) ? groupAt(tokens, i) : null;
     const last = group === null ? -1 : addIdentifier(tokens, group, found);
