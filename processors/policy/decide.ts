@@ -1,33 +1,52 @@
 // Policy: one verdict of everything that has a say. In: a question, what the other gates found, rules and tables.
 // Out: a verdict. Blocked beats deferred beats approved; the order of gates is that of docs/policy.md.
 
-import { closedText, judgeHours, untilText, type HoursContext } from './hours-verdict.js';
+import type { RegionHold } from './quiet-hours.js';
+import type { Numbering } from './numbering.js';
+import type { Rule } from './rule-file.js';
+import {
+  closedText,
+  judgeHours,
+  untilText,
+  type HoursContext,
+  type HoursVerdict,
+} from './hours-verdict.js';
 import type { Question } from './question.js';
-import type { Finding, Verdict } from './verdict.js';
+import type { Finding, GateFinding, Verdict } from './verdict.js';
+import { consentRulesAt, gatesOf, type Standing } from './gates.js';
+import { liftedBy, type Override } from './guardrails.js';
 
-/** What a gate other than the clocks found: suppression, consent, caps, budgets, guardrails. */
-export interface GateFinding extends Finding {
-  /** When a gate that defers would let it pass (ms); a gate that cannot say when blocks. */
-  readonly until?: number;
-}
-
-/** Rules and tables, with the version of the rules. */
-export interface DecideContext extends HoursContext {
+/** What every decision is made with: rules and tables, what operators declared, who overrides. */
+export interface DecideContext {
+  readonly rules: readonly Rule[];
   readonly rulesVersion: string;
+  readonly numbering: Numbering;
+  readonly holds: readonly RegionHold[];
+  readonly overrides: readonly Override[];
 }
 
 /** Decides. Everything is judged, so that the verdict names every reason and not only the first. */
-export function decide(
+export function decide(question: Question, standing: Standing, context: DecideContext): Verdict {
+  const lifted = liftedBy(context.overrides, question.recipient.number, question.at);
+  const hoursContext: HoursContext = {
+    ...{ numbering: context.numbering, holds: context.holds, lifted },
+    rules: [...context.rules, ...(standing.guardrails?.hours ?? [])],
+  };
+  const hours = judgeHours(question, hoursContext);
+  return combine(question, gatesOf(question, standing, hours.binding, lifted), hours, context);
+}
+
+function combine(
   question: Question,
   gates: readonly GateFinding[],
+  hours: HoursVerdict,
   context: DecideContext,
 ): Verdict {
-  const hours = judgeHours(question, context);
   const findings = [...gates.map(withoutUntil), ...hours.findings].sort(byEffect);
   const said = {
     rules: findings,
     zones: hours.zones,
-    notes: [...question.notes, ...hours.notes],
+    notes: [...question.notes, ...hours.notes, ...consentNote(question, gates, hours)],
     versions: { rules: context.rulesVersion, numbering: context.numbering.version },
   };
   if (findings.some(({ effect }) => effect === 'blocks')) {
@@ -66,4 +85,17 @@ function approvedText(findings: readonly Finding[]): string {
   const lifted = findings.filter(({ effect }) => effect === 'overridden').map(({ id }) => id);
   if (lifted.length > 0) return `allowed by an override of ${lifted.join(', ')}`;
   return `every rule that binds here allows it (${findings.map(({ id }) => id).join(', ')})`;
+}
+
+/** Where a rule asks for consent and nobody looked it up, an approval of the clocks is not enough. */
+function consentNote(
+  { at }: Question,
+  gates: readonly GateFinding[],
+  { binding }: HoursVerdict,
+): string[] {
+  if (gates.some(({ id }) => id === 'CONSENT')) return [];
+  const rules = consentRulesAt(binding, at).map(({ id }) => id);
+  return rules.length === 0
+    ? []
+    : [`${rules.join(', ')}: only with prior consent, which was not looked up here`];
 }

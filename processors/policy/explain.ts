@@ -21,11 +21,11 @@ export interface Explanation {
   readonly error?: { readonly field: string; readonly detail: string };
 }
 
-/** The rules as shipped, those switched on besides, and nothing else. */
+/** The rules alone: no holds, no overrides. */
 export function explainContext({ file, numbering }: Rulebook): DecideContext {
   return {
     ...{ rules: file.rules, rulesVersion: file.version, numbering },
-    ...{ holds: [], lifted: new Set<string>() },
+    ...{ holds: [], overrides: [] },
   };
 }
 
@@ -34,7 +34,7 @@ export function explain(input: unknown, context: DecideContext): Explanation {
   const id = idOf(input);
   const reading = readQuestion(input, context.numbering);
   if (!reading.ok) return refusal(reading.field, reading.detail, id);
-  const { until, notes, ...verdict } = decide(reading.question, [], context);
+  const { until, notes, ...verdict } = decide(reading.question, {}, context);
   return {
     ...(id === undefined ? {} : { id }),
     ...{ verdict: verdict.verdict, ...(until === null ? {} : { until: iso(until) }) },

@@ -25,6 +25,8 @@ export interface HoursVerdict {
   readonly findings: readonly Finding[];
   readonly zones: readonly ZoneFinding[];
   readonly notes: readonly string[];
+  /** The rules that bind at one of the places, each once. */
+  readonly binding: readonly Rule[];
   /** First instant not before `from` at which everything is open; null where none comes. */
   nextFrom(from: number): number | null;
 }
@@ -51,6 +53,7 @@ export function judgeHours(question: Question, context: HoursContext): HoursVerd
       local: localText(zone, at),
     })),
     notes: [...whereabouts.notes, ...automatedNote(checks, question)],
+    binding: [...new Set(checks.map(({ rule }) => rule))],
     nextFrom: (from) => nextAllowedAt(bindingChecks, bindingHolds, channel, from),
   };
 }
@@ -61,7 +64,14 @@ function unknownPlace({ notes }: Whereabouts): HoursVerdict {
     words: 'nothing says where the recipient is, so no hour is known to be allowed; state a zone',
     source: 'the strictest reading of an unknown place',
   };
-  return { isOpen: false, findings: [finding], zones: [], notes, nextFrom: () => null };
+  return {
+    isOpen: false,
+    findings: [finding],
+    zones: [],
+    notes,
+    binding: [],
+    nextFrom: () => null,
+  };
 }
 
 /** One finding per rule, told on the clock that closes it, else on the first. */

@@ -14,6 +14,12 @@ export interface Finding {
   readonly confidence: string;
 }
 
+/** What a gate other than the clocks found: suppression, consent, caps, budgets, guardrails. */
+export interface GateFinding extends Finding {
+  /** When a gate that defers would let it pass (ms); a gate that cannot say when blocks. */
+  readonly until?: number;
+}
+
 /** A clock that was looked at. */
 export interface ZoneFinding {
   readonly zone: string;
