@@ -80,7 +80,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['processors/call/**', 'processors/message/**', 'schemas/**'],
+    files: ['processors/call/**', 'processors/message/**', 'processors/policy/**', 'schemas/**'],
     rules: purity,
   },
   {
@@ -97,7 +97,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['processors/call/**', 'processors/message/**', 'schemas/**'],
+    files: ['processors/call/**', 'processors/message/**', 'processors/policy/**', 'schemas/**'],
     rules: { 'no-restricted-syntax': purity['no-restricted-syntax'] },
   },
   {

@@ -14,6 +14,7 @@ import { measureLimits } from './limits.js';
 import { measureLookups } from './lookup-costs.js';
 import { measureMemory } from './memory.js';
 import { measureOverload } from './overload.js';
+import { measurePolicy } from './policy.js';
 import { measureRecovery } from './recovery.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
@@ -31,6 +32,7 @@ const names: Readonly<Record<string, number>> = {
   lookups: 17,
   guarantees: 18,
   recovery: 19,
+  policy: 20,
 };
 
 /** What can be measured, in the order of a run. */
@@ -52,6 +54,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [17], measure: measureLookups },
   { benches: [18], measure: measureGuarantees, isLong: true },
   { benches: [19], measure: measureRecovery, isLong: true },
+  { benches: [20], measure: measurePolicy },
 ];
 
 interface Scenario {

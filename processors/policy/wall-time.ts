@@ -45,10 +45,13 @@ export function wallTime(zone: string, instant: number): WallTime {
  * that comes twice its second coming: never earlier than the law may have meant.
  */
 export function instantOf(zone: string, { day, minute }: WallTime): number {
-  return Temporal.Instant.fromEpochMilliseconds(day * dayMs + minute * minuteMs)
-    .toZonedDateTimeISO('UTC')
-    .toPlainDateTime()
-    .toZonedDateTime(zone, { disambiguation: 'later' }).epochMilliseconds;
+  const local = day * dayMs + minute * minuteMs;
+  const before = spanAt(zone, local - dayMs).offsetMs;
+  const after = spanAt(zone, local + dayMs).offsetMs;
+  const comings = [local - before, local - after].filter(
+    (at) => at + spanAt(zone, at).offsetMs === local,
+  );
+  return comings.length === 0 ? local - before : Math.max(...comings);
 }
 
 function spanAt(zone: string, instant: number): Span {
@@ -72,8 +75,18 @@ export const weekdayOf = (day: number): number => (((day + 3) % 7) + 7) % 7;
 /** The year of a day. */
 export const yearOf = (day: number): number => new Date(day * dayMs).getUTCFullYear();
 
+const dates = new Map<number, string>();
+const mostDates = 4_096;
+
 /** `2026-11-01` of a day. */
-export const dateText = (day: number): string => new Date(day * dayMs).toISOString().slice(0, 10);
+export function dateText(day: number): string {
+  const known = dates.get(day);
+  if (known !== undefined) return known;
+  if (dates.size >= mostDates) dates.clear();
+  const text = new Date(day * dayMs).toISOString().slice(0, 10);
+  dates.set(day, text);
+  return text;
+}
 
 /** `08:00` of a minute. */
 export const clockText = (minute: number): string =>
