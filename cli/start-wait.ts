@@ -34,7 +34,9 @@ export async function untilThere<T>(
       try {
         return await open();
       } catch (thrown) {
-        const isOver = signal.aborted || performance.now() >= deadline;
+        // A stop while a part was asked for is a stop, whatever the part said.
+        signal.throwIfAborted();
+        const isOver = performance.now() >= deadline;
         if (isOver || !isAway(thrown)) throw thrown;
         const detail = toError(thrown).message;
         if (room === null) logger.warn({ code: 'start_waits', part, detail }, 'waiting for a part');

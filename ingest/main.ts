@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Codec } from '../log/event-codec.js';
 import type { EventLog } from '../log/event-log.js';
 import type { LogState } from '../log/late.js';
+import { pause } from '../log/pause.js';
 import type { Clock } from '../runtime/clock.js';
 import { makeDataDir } from '../runtime/data-dir.js';
 import type { DiagnosisStore } from '../runtime/diagnosis-store.js';
@@ -34,7 +35,7 @@ import { SharedLimits } from './limit-shared.js';
 import { IngestMetrics } from './metrics.js';
 import { createPipeline } from './pipeline.js';
 import { findProvider } from './providers/registry.js';
-import { Spool } from './spool.js';
+import { Spool, type SpoolOptions } from './spool.js';
 import { Turns } from './turns.js';
 
 /** Settings of the station; each comes from one variable of runtime/config. */
@@ -96,6 +97,27 @@ export interface IngestDeps {
   readonly onReady?: () => void;
 }
 
+const diskLookMs = 1_000;
+
+/** A disk that is full at the start is waited for: nothing may be answered 2xx without a place to keep it. */
+async function openSpool(
+  logger: Logger,
+  signal: AbortSignal,
+  options: SpoolOptions,
+): Promise<Spool> {
+  for (let isTold = false; ; isTold = true) {
+    try {
+      return await Spool.open(options);
+    } catch (thrown) {
+      const isFull = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOSPC';
+      if (!isFull || signal.aborted) throw thrown;
+      if (!isTold)
+        logger.error({ code: 'spool_no_room' }, 'the disk is full: ingest waits for room');
+      await pause(diskLookMs, signal);
+    }
+  }
+}
+
 const pattern = '/v1/webhooks/:endpointId';
 const maxBodyBytes = 1024 * 1024;
 
@@ -108,7 +130,7 @@ export async function runIngest(deps: IngestDeps, signal: AbortSignal): Promise<
   const { httpServer, log, metrics, registry, settings } = deps;
   const logger = deps.logger.child({ station: 'ingest' });
   const counts = new IngestMetrics(metrics);
-  const spool = await Spool.open({
+  const spool = await openSpool(logger, signal, {
     directory: join(await makeDataDir(settings.dataDirectory), 'spool'),
     maxBytes: settings.spoolBytes,
     logger,

@@ -182,7 +182,9 @@ export class Slot {
   }
 
   #tell(code: number | null): void {
-    this.options.onCrash({ slot: this.name, code, tail: this.#tail.slice(-tailLength) });
+    // Reports are kept: where this checkout lies is nobody's business.
+    const tail = this.#tail.slice(-tailLength).replaceAll(`${process.cwd()}/`, '');
+    this.options.onCrash({ slot: this.name, code, tail });
   }
 
   #said(chunk: Buffer): void {

@@ -84,6 +84,16 @@ test('ends when it is told to stop, and at once where it must not wait', async (
     { config, logger: silentLogger, signal: stop.signal },
   );
   await expect(stopped).rejects.toThrow();
+  const asked = new AbortController();
+  const whileAsked = untilThere(
+    'kafka',
+    () => {
+      asked.abort(new Error('stopped meanwhile'));
+      return Promise.reject(away());
+    },
+    { config, logger: silentLogger, signal: asked.signal },
+  );
+  await expect(whileAsked).rejects.toThrow('stopped meanwhile');
   const { signal } = new AbortController();
   const impatient = configOf({ TRUNKLINE_PORT: '0', TRUNKLINE_START_WAIT: '0s' });
   const opening = untilThere('kafka', () => Promise.reject(away()), {

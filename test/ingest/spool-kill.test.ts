@@ -2,7 +2,7 @@
 // was acknowledged is there, in order, and nothing but it is owed.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -218,5 +218,29 @@ test('ingest on a full disk with the log away: 503 and Retry-After, never a 2xx 
   } finally {
     await station.stop();
     disk?.unmount();
+  }
+});
+
+test('ingest that starts on a full disk waits for room, and takes nothing until then', async () => {
+  const disk = mountSmall('start', 64);
+  // Only a file system of its own can be full before anything is written.
+  if (disk === null) return;
+  const filler = join(disk.path, 'filler');
+  expect(() => writeFileSync(filler, Buffer.alloc(128 * 1024))).toThrow(/ENOSPC/);
+  let isReady = false;
+  const starting = startStation({ dataDirectory: disk.path }).then((station) => {
+    isReady = true;
+    return station;
+  });
+  try {
+    // Longer than a look at the disk.
+    await expect.poll(() => existsSync(join(disk.path, 'spool')), { timeout: 5_000 }).toBe(true);
+    expect(isReady).toBe(false);
+    rmSync(filler);
+    const station = await starting;
+    expect(isReady).toBe(true);
+    await station.stop();
+  } finally {
+    disk.unmount();
   }
 });
