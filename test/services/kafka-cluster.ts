@@ -97,7 +97,8 @@ function brokerOf(directory: string, { node, direct }: Ports): ClusterBroker {
   const end = async (signal: NodeJS.Signals, withinMs: number): Promise<void> => {
     if (pid === null) return;
     const ending = pid;
-    process.kill(ending, signal);
+    // It may have ended by itself, e.g. over the loss of its quorum.
+    if (alive(ending)) process.kill(ending, signal);
     await until(`broker ${node} to end`, () => !alive(ending), withinMs);
     pid = null;
   };

@@ -51,7 +51,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   let pid = launchServer(data, port);
   await serverVersion(port);
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    process.kill(pid, signal);
+    if (alive(pid)) process.kill(pid, signal);
     await until('PostgreSQL to end', () => !alive(pid));
   };
   return {

@@ -55,7 +55,7 @@ export async function startRedis(): Promise<OwnRedis> {
     },
     url,
     async kill() {
-      process.kill(pid, 'SIGKILL');
+      if (alive(pid)) process.kill(pid, 'SIGKILL');
       await until('the end of Redis', () => !alive(pid));
     },
     async restart(snapshot) {
