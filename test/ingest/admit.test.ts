@@ -59,11 +59,12 @@ describe('memory', () => {
   });
 });
 
+// Ticks are told in whole milliseconds: sums of fractions would miss a bound by a hair.
 describe('overload', () => {
   test('refuses the tenant that floods, and the small one passes as before', () => {
     let isBehind = false;
     const { admission, lines } = open(undefined, () => isBehind);
-    let now = performance.now();
+    let now = Math.ceil(performance.now());
     const tick = () => admission.tick((now += 50));
     tick();
     isBehind = true;
@@ -94,7 +95,7 @@ describe('overload', () => {
   test('does not count what was not its tenant’s: forged deliveries use up nobody’s part', () => {
     let isBehind = false;
     const { admission } = open(undefined, () => isBehind);
-    let now = performance.now();
+    let now = Math.ceil(performance.now());
     admission.tick((now += 50));
     isBehind = true;
     const flood = () => {
@@ -115,7 +116,7 @@ describe('overload', () => {
 
   test('tells a refusal a little later, within bounds, and at the end at once', async () => {
     const { admission } = open(8_000_000);
-    let now = performance.now();
+    let now = Math.ceil(performance.now());
     let told = 0;
     const hold = (refusal: 'busy' | 'memory' = 'busy') =>
       admission.hold(refusal, 95_904).then(() => (told += 1));
@@ -136,7 +137,7 @@ describe('overload', () => {
 
   test('is a loop that is late under load; a late loop without load is none', () => {
     const { admission, lines } = open();
-    let now = performance.now();
+    let now = Math.ceil(performance.now());
     for (let n = 0; n < 20; n += 1) {
       pass(admission, big, 10);
       admission.tick((now += 500));
@@ -152,7 +153,7 @@ describe('overload', () => {
 
   test('forgets tenants that send nothing', () => {
     const { admission } = open();
-    let now = performance.now();
+    let now = Math.ceil(performance.now());
     for (let n = 0; n < 1_000; n += 1) pass(admission, tenantId(`tenant-${n}`), 1);
     for (let n = 0; n < 300; n += 1) admission.tick((now += 50));
     expect(admission.tenants).toBe(0);

@@ -33,7 +33,11 @@ describe('the clauses of the log protocol', () => {
   });
 
   it('are read in log/ only', () => {
-    const readers = sources.filter((name) => /\bclauses\b|everyClause/i.test(textOf(name)));
+    // Sentences have clauses too: whoever does not know the log means those.
+    const readers = sources.filter((name) => {
+      const text = textOf(name);
+      return /from '[./]+log\//.test(text) && /\bclauses\b|everyClause/i.test(text);
+    });
     expect(readers.filter((name) => !name.startsWith(`log${path.sep}`))).toEqual([]);
   });
 
