@@ -216,6 +216,13 @@ function isCompoundStreet(tokens: Tokens, at: number): boolean {
   );
 }
 
+/** "P.O. Box", "Postfach", "Apartado" begin so. */
+function mayBeBox(tokens: Tokens, at: number): boolean {
+  const letter = tokens.text.charCodeAt(tokens.start(at)) | 0x20;
+  const size = tokens.length(at);
+  return (letter === 0x70 && (size <= 2 || size === 8)) || (letter === 0x61 && size === 8);
+}
+
 function boxEnd(tokens: Tokens, at: number): number {
   const text = tokens.textOf(at, Math.min(at + 5, tokens.count - 1));
   if (!/^(?:p\.?\s?o\.?\s?box|postfach|apartado)\b/i.test(text)) return -1;
@@ -274,10 +281,7 @@ function addressAt(tokens: Tokens, at: number): readonly [number, number] | null
   }
   if (tokens.kind(at) !== kindWord) return null;
   const flags = tokens.flags(at);
-  const box =
-    tokens.length(at) <= 8 && /^p|^a/i.test(tokens.text.charAt(tokens.start(at)))
-      ? boxEnd(tokens, at)
-      : -1;
+  const box = tokens.length(at) <= 8 && mayBeBox(tokens, at) ? boxEnd(tokens, at) : -1;
   if (box !== -1) return [at, tailEnd(tokens, box)];
   if ((flags & flag.streetPrefix) !== 0) {
     const street = prefixed(tokens, at);

@@ -1,6 +1,6 @@
 // Redaction: what the words around a value say about it. In: tokens and a place. Out: cues, guards.
 
-import { cue, flag } from './lexicon.js';
+import { cue, flag, grammarCues } from './lexicon.js';
 import { caseLower, caseUpper, kindDigits, kindMark, kindWord, type Tokens } from './tokens.js';
 
 /** Tokens before a value in which a cue counts, and after it. */
@@ -11,17 +11,16 @@ const reachAfter = 6;
 const maxCodeGroups = 9;
 
 const generic = cue.number | cue.code | cue.last;
-const notCues = cue.guardBefore | cue.guardAfter | cue.stop;
 /** Cues that say which part of the thing is meant: its code, its last digits, its date. */
 const qualifying = cue.code | cue.last | cue.cvv | cue.expiry;
-const specific = ~(generic | notCues | cue.name | cue.address);
+const specific = ~(generic | grammarCues | cue.name | cue.address);
 
 /** All cues before a value and after it, as one set. */
 export function cuesAround(tokens: Tokens, first: number, last: number): number {
   let found = 0;
   for (let i = first - 1; i >= first - reachBefore && i >= 0; i--) found |= tokens.cues(i);
   for (let i = last + 1; i <= last + reachAfter; i++) found |= tokens.cues(i);
-  return found & ~notCues;
+  return found & ~grammarCues;
 }
 
 /**
@@ -36,7 +35,7 @@ export function cueBefore(tokens: Tokens, first: number, reach = reachBefore): n
     if ((cues & specific) === 0) continue;
     let near = cues | (tokens.cues(i - 1) & specific);
     for (let before = i - 1; before >= i - 5; before--) near |= tokens.cues(before) & qualifying;
-    return (near & ~notCues) | passed;
+    return (near & ~grammarCues) | passed;
   }
   return passed;
 }

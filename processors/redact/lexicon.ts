@@ -3,7 +3,8 @@
 
 import { foldChar } from './characters.js';
 import { commonWords } from './words/common-words.js';
-import { cueWords, guardAfter, guardBefore, stopWords, type CueName } from './words/cues.js';
+import * as cues from './words/cues.js';
+import { cueWords, type CueName } from './words/cues.js';
 import * as forms from './words/forms.js';
 import { ambiguousGivenNames, clearGivenNames } from './words/given-names.js';
 import { otherGivenNames } from './words/more-given-names.js';
@@ -44,6 +45,8 @@ export const flag = {
   ordinal: 1 << 28,
   organisation: 1 << 29,
   domain: 1 << 30,
+  /** First word of a place of several words. */
+  placeStart: 1 << 31,
 } as const;
 
 /** What a word says about the value beside it; beside the cues, guards and ends. */
@@ -52,10 +55,20 @@ export const cue = {
     CueName,
     number
   >),
+  /** A name may follow. */
+  intro: 1 << 26,
   guardBefore: 1 << 27,
   guardAfter: 1 << 28,
   stop: 1 << 29,
+  /** Joins parts of an address said aloud. */
+  dot: 1 << 30,
+  /** The "at" of an address said aloud. */
+  at: 1 << 31,
 } as const;
+
+/** The bits of `cue` that announce no value. */
+export const grammarCues =
+  cue.intro | cue.guardBefore | cue.guardAfter | cue.stop | cue.dot | cue.at;
 
 /** Words that read as a number. */
 export const numberFlags =
@@ -103,11 +116,6 @@ export class Lexicon {
       if (entry === 0 || this.#hash[entry] === hash) return entry;
       slot = (slot + 1) & (slots - 1);
     }
-  }
-
-  /** The entry of a word as it is written. */
-  findWord(word: string): number {
-    return this.find(hashOf(word));
   }
 
   add(word: string, what: { flags?: number; cues?: number; value?: number }): void {
@@ -195,9 +203,12 @@ function addCues(lexicon: Lexicon): void {
   for (const [name, words] of Object.entries(cueWords)) {
     addAll(lexicon, split(words), { cues: cue[name as CueName] });
   }
-  addAll(lexicon, guardBefore, { cues: cue.guardBefore });
-  addAll(lexicon, guardAfter, { cues: cue.guardAfter });
-  addAll(lexicon, stopWords, { cues: cue.stop });
+  addAll(lexicon, cues.guardBefore, { cues: cue.guardBefore });
+  addAll(lexicon, cues.guardAfter, { cues: cue.guardAfter });
+  addAll(lexicon, cues.stopWords, { cues: cue.stop });
+  addAll(lexicon, cues.introWords, { cues: cue.intro });
+  addAll(lexicon, cues.dotWords, { cues: cue.dot });
+  addAll(lexicon, cues.atWords, { cues: cue.at });
 }
 
 /** Places by their first word; the rest of a name of several words stands in `placePhrases`. */
@@ -218,8 +229,6 @@ export interface Words {
   readonly lexicon: Lexicon;
   /** Names of places of two or three words, folded, with one space between. */
   readonly placePhrases: ReadonlySet<string>;
-  /** First words of `placePhrases`. */
-  readonly placeStarts: ReadonlySet<number>;
 }
 
 function buildWords(): Words {
@@ -230,13 +239,10 @@ function buildWords(): Words {
   addForms(lexicon);
   addCues(lexicon);
   addPlaces(lexicon, placePhrases);
-  const placeStarts = new Set<number>();
   for (const name of placePhrases) {
-    const first = name.slice(0, name.indexOf(' '));
-    lexicon.add(first, {});
-    placeStarts.add(lexicon.findWord(first));
+    lexicon.add(name.slice(0, name.indexOf(' ')), { flags: flag.placeStart });
   }
-  return { lexicon, placePhrases, placeStarts };
+  return { lexicon, placePhrases };
 }
 
 let built: Words | undefined;

@@ -6,11 +6,11 @@ import { cue, flag, numberFlags, words } from './lexicon.js';
 import { caseCapital, caseLower, kindDigits, kindWord, type Tokens } from './tokens.js';
 import { sure } from './types.js';
 
-const { placePhrases, placeStarts } = words();
+const { placePhrases } = words();
 
 /** The last token of a listed place that begins here, of one word or several; -1 when none does. */
 export function placeEnd(tokens: Tokens, at: number): number {
-  if (placeStarts.has(tokens.entry(at))) {
+  if ((tokens.flags(at) & flag.placeStart) !== 0) {
     for (let last = at + 2; last > at; last--) {
       const name = fold(tokens.textOf(at, last)).replace(/[-'’.\s]+/g, ' ');
       if (placePhrases.has(name)) return last;
@@ -160,8 +160,7 @@ export function findLocations(tokens: Tokens, found: Candidates): void {
       }
     }
     const isPlace =
-      (flags & (flag.place | flag.ambiguousPlace | flag.state)) !== 0 ||
-      placeStarts.has(tokens.entry(i));
+      (flags & (flag.place | flag.ambiguousPlace | flag.state | flag.placeStart)) !== 0;
     const last = isPlace ? locationAt(tokens, i) : -1;
     if (last === -1) continue;
     found.add({

@@ -2,7 +2,7 @@
 // Out: candidates. Capital letters count where the text has them; most transcripts do not.
 
 import type { Candidates } from './candidates.js';
-import { cue, flag, givenFlags } from './lexicon.js';
+import { cue, flag, givenFlags, grammarCues } from './lexicon.js';
 import { caseCapital, caseLower, kindMark, kindWord, type Tokens } from './tokens.js';
 import { fold } from './characters.js';
 import { sure } from './types.js';
@@ -147,11 +147,6 @@ const introTwo = new Set(
     '|',
   ),
 );
-const introOne = new Set(
-  "i'm im soy under hi hello hey dear thanks attn hola bonjour hallo ms contact regards sincerely cheers with from for it's by ex to".split(
-    ' ',
-  ),
-);
 
 /** Where a name follows one or two words that lead to one, and is listed or has a capital inside a sentence. */
 function afterIntro(tokens: Tokens, at: number, found: Candidates): number {
@@ -159,7 +154,7 @@ function afterIntro(tokens: Tokens, at: number, found: Candidates): number {
   const two = `${fold(tokens.textOf(at - 1))} ${one}`;
   const strong =
     introTwo.has(two) || one === "i'm" || one === 'soy' || one === 'dear' || one === 'under';
-  if (!strong && !introOne.has(one)) return -1;
+  if (!strong && (tokens.cues(at) & cue.intro) === 0) return -1;
   const first = tokens.mark(at + 1) === ',' ? at + 2 : at + 1;
   if (tokens.kind(first) !== kindWord || isStop(tokens, first) || tokens.length(first) < 2)
     return -1;
@@ -213,7 +208,7 @@ function byList(tokens: Tokens, at: number, found: Candidates): number {
     tokens.length(at) < 3
   )
     return -1;
-  if ((tokens.cues(at) & ~(cue.guardBefore | cue.guardAfter)) !== 0) return -1;
+  if ((tokens.cues(at) & (~grammarCues | cue.stop)) !== 0) return -1;
   const capital = isCapital(tokens, at);
   if (!capital) {
     const upper = tokens.written(at) !== caseLower;
@@ -299,7 +294,7 @@ function isHot(tokens: Tokens, at: number): boolean {
   return (
     next !== 0 ||
     (introduces && (isCapital(tokens, at + 1) || tokens.mark(at + 1) === ',')) ||
-    introOne.has(fold(tokens.textOf(at)))
+    (tokens.cues(at) & cue.intro) !== 0
   );
 }
 

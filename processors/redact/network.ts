@@ -9,6 +9,8 @@ import { isWallet } from './wallets.js';
 /** Stretches longer than this are looked at in pieces that overlap by `overlap`. */
 const maxStretch = 4096;
 const overlap = 512;
+/** Letters and digits of the shortest wallet or secret, about. */
+const minLong = 16;
 
 const emailPattern =
   /[\p{L}\p{N}._%+'&=~!#$*/?^{|}-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}(?:xn--[a-z0-9-]{2,59}|\p{L}{2,24})/giu;
@@ -178,7 +180,7 @@ function lookAt(sight: Sight, marks: Marks): void {
   if (marks.colons > 0) look(sight, withColon);
   if (marks.colons > 1) lookForIpv6(sight);
   if (marks.dash) look(sight, dashed);
-  if (marks.longest >= 16) look(sight, long);
+  if (marks.longest >= minLong) look(sight, long);
 }
 
 function lookInPieces(
@@ -198,6 +200,10 @@ function lookInPieces(
 /** Finds addresses of the net in every stretch without white space that has a mark for one. */
 export function findNetwork(tokens: Tokens, found: Candidates): void {
   for (let first = 0; first < tokens.count;) {
+    if (!tokens.touches(first + 1) && tokens.length(first) < minLong) {
+      first++;
+      continue;
+    }
     const marks: Marks = {
       at: false,
       dot: false,
@@ -208,12 +214,12 @@ export function findNetwork(tokens: Tokens, found: Candidates): void {
     let last = first;
     for (let i = first; ; i++) {
       last = i;
-      if (tokens.kind(i) === kindMark) note(marks, tokens.mark(i));
       if (!tokens.touches(i + 1)) break;
+      if (tokens.kind(i) === kindMark) note(marks, tokens.mark(i));
     }
     const range = [tokens.start(first), tokens.end(last)] as const;
     if (last > first + 1) marks.longest = Math.max(marks.longest, range[1] - range[0]);
-    if (last > first || marks.longest >= 16) lookInPieces(tokens, found, range, marks);
+    if (last > first + 1 || marks.longest >= minLong) lookInPieces(tokens, found, range, marks);
     first = last + 1;
   }
 }

@@ -7,7 +7,6 @@ import { cue, flag, numberFlags } from './lexicon.js';
 import { kindDigits, kindMark, kindWord, type Tokens } from './tokens.js';
 import { sure } from './types.js';
 
-const atWords = new Set(['at', 'arobase', 'arroba', '@', 'klammeraffe', 'affenschwanz']);
 const dotWords = new Set(['dot', 'point', 'punto', 'punkt', 'period', '.']);
 const joinWords = new Set(
   'dot point punto punkt period underscore dash hyphen plus minus guion tiret bindestrich unterstrich bajo . _ - +'.split(
@@ -21,9 +20,7 @@ const word = (tokens: Tokens, index: number): string => fold(tokens.textOf(index
 
 /** True where an address said aloud may have its "at": cheap, asked of every token. */
 function isAt(tokens: Tokens, index: number): boolean {
-  const size = tokens.length(index);
-  if (size !== 1 && size !== 2 && size < 7) return false;
-  return size <= 12 && atWords.has(word(tokens, index));
+  return (tokens.cues(index) & cue.at) !== 0 || tokens.mark(index) === '@';
 }
 
 /** The last token of a domain that begins here; -1 when none does. */

@@ -206,10 +206,6 @@ export class Tokens {
     return this.#words.values[this.#entryAt(index)] ?? 0;
   }
 
-  entry(index: number): number {
-    return this.#entryAt(index);
-  }
-
   length(index: number): number {
     return this.end(index) - this.start(index);
   }

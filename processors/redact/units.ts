@@ -1,7 +1,7 @@
 // Redaction: where a text may be cut so that no rule loses what it needs. In: tokens from the last cut on. Out: the next
 // cut. It depends on the text alone, never on how it arrived: that is why every way of cutting the input gives one output.
 
-import { cue, flag, numberFlags } from './lexicon.js';
+import { cue, flag, grammarCues, numberFlags } from './lexicon.js';
 import { caseLower, kindDigits, kindMark, kindWord, type Tokens } from './tokens.js';
 
 /** Tokens after a cut that must be known before it is made; no rule reaches further back from them. */
@@ -13,14 +13,16 @@ const minTokens = 10;
 
 const names = flag.clearGiven | flag.otherGiven | flag.ambiguousGiven | flag.clearSurname;
 const numbers = numberFlags | flag.oh;
-const values = ~(cue.stop | cue.guardAfter | cue.guardBefore);
+const values = ~grammarCues;
 
 /** A letter that may be spelled, a word of the spelling alphabet, the "at" of an address. */
 function isSpelling(tokens: Tokens, at: number): boolean {
   if ((tokens.flags(at) & flag.spelling) !== 0) return true;
   const size = tokens.length(at);
   if (size > 2) return false;
-  return size === 1 ? !/[ai]/i.test(tokens.textOf(at)) : /^at$/i.test(tokens.textOf(at));
+  if (size === 2) return (tokens.cues(at) & cue.at) !== 0;
+  const letter = tokens.text.charCodeAt(tokens.start(at)) | 0x20;
+  return letter !== 0x61 && letter !== 0x69;
 }
 
 /** Tokens after this one that a rule beginning here may need. */
@@ -53,12 +55,7 @@ function reachLeft(tokens: Tokens, at: number): number {
   if ((tokens.cues(at) & values) !== 0) return 6;
   if ((flags & numbers) !== 0 || isSpelling(tokens, at)) return 4;
   if ((flags & flag.organisation) !== 0) return 5;
-  if (
-    /^(?:dot|point|punto|punkt|arobase|arroba)$/i.test(
-      tokens.length(at) <= 7 ? tokens.textOf(at) : '',
-    )
-  )
-    return 8;
+  if ((tokens.cues(at) & cue.dot) !== 0) return 8;
   return tokens.written(at) !== caseLower || (flags & names) !== 0 ? 2 : 0;
 }
 

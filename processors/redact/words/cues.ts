@@ -63,3 +63,17 @@ export const stopWords: readonly string[] =
   "a an the and or but if is are was were be been am i i'm you you're he she it it's its we they them me my your his her our their this that these those to of in on at by for with from as so not no yes yeah yep ok okay please can could would will shall should may might must do does did done have has had get got go going gone come call called want need know think say said see look let just now then than there here what who where when why how which because about into out up down over after before again also too very really right well good great sorry thanks thank hello hi hey bye speaking calling looking trying email address number account order card code phone dot underscore dash under send sent mail write spell spelled y el la los las un una es son de del que en por para con mi su se lo le les et le la les un une des du est sont que qui pour avec dans sur mon ma mes son sa und der die das ein eine ist sind mit von zu auf fur nicht".split(
     ' ',
   );
+
+/** Single words after which a name may stand. */
+export const introWords: readonly string[] =
+  "i'm im soy under hi hello hey dear thanks attn hola bonjour hallo ms contact regards sincerely cheers with from for it's by ex to".split(
+    ' ',
+  );
+
+/** Words that join the parts of an address said aloud. */
+export const dotWords: readonly string[] = 'dot point punto punkt arobase arroba klammeraffe'.split(
+  ' ',
+);
+
+/** Words that stand for the sign of an address said aloud. */
+export const atWords: readonly string[] = ['at', 'arobase', 'arroba', 'klammeraffe'];
