@@ -16,6 +16,7 @@ import { measureMemory } from './memory.js';
 import { measureOverload } from './overload.js';
 import { measurePolicy } from './policy.js';
 import { measureRecovery } from './recovery.js';
+import { measureRedaction } from './redaction.js';
 import { store, table, type Row } from './report.js';
 import { Setting } from './setting.js';
 import { measureSoak } from './soak.js';
@@ -33,6 +34,7 @@ const names: Readonly<Record<string, number>> = {
   guarantees: 18,
   recovery: 19,
   policy: 20,
+  redact: 21,
 };
 
 /** What can be measured, in the order of a run. */
@@ -55,6 +57,7 @@ const scenarios: readonly Scenario[] = [
   { benches: [18], measure: measureGuarantees, isLong: true },
   { benches: [19], measure: measureRecovery, isLong: true },
   { benches: [20], measure: measurePolicy },
+  { benches: [21], measure: measureRedaction },
 ];
 
 interface Scenario {

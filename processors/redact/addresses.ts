@@ -44,12 +44,16 @@ function houseNumber(tokens: Tokens, last: number, lenient: boolean): number {
     return last - 1;
   }
   let first = last + 1;
-  while (isNumberWord(tokens, first - 1)) first--;
+  while (isNumberWord(tokens, first - 1) || isHundredAnd(tokens, first - 1)) first--;
   const words = last - first + 1;
   if (words <= 0) return -1;
   const large = words > 1 || (tokens.flags(last) & (flag.teen | flag.tens | flag.hundred)) !== 0;
   return large || lenient ? first : -1;
 }
+
+/** The "and" of "four hundred and twelve". */
+const isHundredAnd = (tokens: Tokens, at: number): boolean =>
+  /^and$/i.test(tokens.textOf(at)) && (tokens.flags(at - 1) & flag.hundred) !== 0;
 
 /** Walks left from the last word of a street to its number; -1 when there is none. */
 function streetStart(tokens: Tokens, suffix: number): number {

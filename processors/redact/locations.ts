@@ -24,29 +24,23 @@ const placeLeads = new Set(
     ' ',
   ),
 );
-const homeWords = new Set(
-  'live lives living lived moved born based from vivo habite wohne reside'.split(' '),
-);
-
+/** Somebody lives, was born or comes from there. */
 function hasHomeWord(tokens: Tokens, at: number): boolean {
-  for (let i = at - 1; i >= at - 3; i--) if (homeWords.has(fold(tokens.textOf(i)))) return true;
-  return false;
+  let cues = tokens.cues(at - 1) & cue.intro;
+  for (let i = at - 1; i >= at - 3; i--) cues |= tokens.cues(i) & (cue.address | cue.birth);
+  return cues !== 0;
 }
 
 function locationAt(tokens: Tokens, at: number): number {
+  const capital = tokens.written(at) === caseCapital;
+  const plain = tokens.written(at) === caseLower && (tokens.cues(at) & cue.stop) === 0;
+  if (!capital && !(plain && hasHomeWord(tokens, at))) return -1;
   const last = placeEnd(tokens, at);
   const flags = tokens.flags(at);
   const end = last === -1 && (flags & flag.state) !== 0 ? at : last;
   if (end === -1) return -1;
   const led = placeLeads.has(fold(tokens.textOf(at - 1)));
-  if (tokens.written(at) !== caseCapital) {
-    return tokens.written(at) === caseLower &&
-      led &&
-      hasHomeWord(tokens, at) &&
-      (tokens.cues(at) & cue.stop) === 0
-      ? end
-      : -1;
-  }
+  if (!capital) return led ? end : -1;
   const clear = end > at || (flags & (flag.place | flag.state)) !== 0;
   const usual = (flags & flag.common) !== 0 && end === at;
   return (clear && !usual) || led ? end : -1;

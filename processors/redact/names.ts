@@ -150,14 +150,15 @@ const introTwo = new Set(
 
 /** Where a name follows one or two words that lead to one, and is listed or has a capital inside a sentence. */
 function afterIntro(tokens: Tokens, at: number, found: Candidates): number {
+  const first = tokens.mark(at + 1) === ',' ? at + 2 : at + 1;
+  if (tokens.kind(first) !== kindWord || isStop(tokens, first) || tokens.length(first) < 2) {
+    return -1;
+  }
   const one = fold(tokens.textOf(at));
   const two = `${fold(tokens.textOf(at - 1))} ${one}`;
   const strong =
     introTwo.has(two) || one === "i'm" || one === 'soy' || one === 'dear' || one === 'under';
   if (!strong && (tokens.cues(at) & cue.intro) === 0) return -1;
-  const first = tokens.mark(at + 1) === ',' ? at + 2 : at + 1;
-  if (tokens.kind(first) !== kindWord || isStop(tokens, first) || tokens.length(first) < 2)
-    return -1;
   if ((tokens.flags(first) & flag.title) !== 0) return -1;
   const listed = (tokens.flags(first) & givenFlags) !== 0;
   const clear = (tokens.flags(first) & flag.clearGiven) !== 0;
@@ -290,12 +291,8 @@ function isHot(tokens: Tokens, at: number): boolean {
     return true;
   if (tokens.written(at) !== caseLower && (flags & nameFlags) !== 0) return true;
   const next = tokens.flags(at + 1) & givenFlags;
-  const introduces = tokens.length(at) <= 9 && isStop(tokens, at);
-  return (
-    next !== 0 ||
-    (introduces && (isCapital(tokens, at + 1) || tokens.mark(at + 1) === ',')) ||
-    (tokens.cues(at) & cue.intro) !== 0
-  );
+  const introduces = (tokens.cues(at) & (cue.stop | cue.intro)) !== 0;
+  return next !== 0 || (introduces && (isCapital(tokens, at + 1) || tokens.mark(at + 1) === ','));
 }
 
 /** Finds names of people. */

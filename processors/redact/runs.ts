@@ -67,11 +67,21 @@ function goesOn(tokens: Tokens, index: number): boolean {
   );
 }
 
+/** "o" between letters is one of them: "l o w". */
+function isLetterO(tokens: Tokens, at: number): boolean {
+  if (!tokens.isLetter(at) || (tokens.flags(at) & flag.oh) === 0) return false;
+  return (
+    isSpelledLetter(tokens, at - 1) &&
+    (isSpelledLetter(tokens, at + 1) || !isNumeric(tokens, at + 1))
+  );
+}
+
 /** A single letter, but not the words "a" and "I", nor one before an apostrophe. */
 function isSpelledLetter(tokens: Tokens, index: number): boolean {
   if (!tokens.isLetter(index) || !/[a-z]/i.test(tokens.textOf(index).normalize('NFD')))
     return false;
-  const after = tokens.mark(index + 1);
+  const [before, after] = [tokens.mark(index - 1), tokens.mark(index + 1)];
+  if (tokens.touches(index) && (before === "'" || before === '’')) return false;
   return after !== "'" && after !== '’';
 }
 
@@ -170,6 +180,7 @@ function readWord(tokens: Tokens, at: number, reading: Reading, isNext: boolean)
   else if ((flags & flag.repeat) !== 0) return readRepeat(tokens, at, reading);
   else if ((flags & flag.hundred) !== 0 && isNext) reading.put('00', true);
   else if ((flags & flag.scale) !== 0 && isNext) reading.isAmount = true;
+  else if (isLetterO(tokens, at)) reading.put('O', true);
   else if ((flags & flag.oh) !== 0 && (goesOn(tokens, at + 1) || isNext)) reading.put('0', true);
   else if ((flags & flag.inner) !== 0 && isNext && isNumeric(tokens, at + 1))
     reading.put(String(tokens.value(at)), true);

@@ -60,6 +60,7 @@ function localStart(tokens: Tokens, at: number): number {
     const text = word(tokens, i);
     const isJoin = joinWords.has(text);
     if (tokens.kind(i) === kindMark && !isJoin && text !== ',') break;
+    if (tokens.touches(i) && "'’".includes(tokens.mark(i - 1) || ' ')) break;
     if (isJoin || (text === ',' && isSpelled(tokens, i - 1))) {
       words = 0;
       continue;

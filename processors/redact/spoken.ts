@@ -99,6 +99,8 @@ function typeOf(
       ? { type: 'PERSON', rule: 'name.spelled', score: sure.listed }
       : null;
   }
+  const said = /^(?:CVV|CVC|CSC)\d{3,4}$/.test(run.chars);
+  if (said) return { type: 'CREDIT_CARD_CVV', rule: 'cvv.spelled', score: sure.cued };
   if (isGuardedAfter(tokens, run.last)) return null;
   const cues = cueBefore(tokens, run.first);
   const guarded = isGuardedBefore(tokens, run.first);

@@ -89,7 +89,7 @@ export const fillerWords: readonly string[] =
 
 /** Joins that are said inside a number. */
 export const bridgeWords: readonly string[] =
-  'and dash hyphen space slash minus period stroke y et und guion tiret bindestrich strich espacio espace leerzeichen punto punkt'.split(
+  'and of dash hyphen space slash minus period stroke y et und guion tiret bindestrich strich espacio espace leerzeichen punto punkt'.split(
     ' ',
   );
 

@@ -39,6 +39,10 @@ test('a correction leaves neither value', () => {
   expect(text).toBe('it is [PHONE_1]');
 });
 
+test('a name that is spelled is masked, an "o" among letters is one', () => {
+  expect(redactText('it is D E L A C R O I X').text).toBe('it is [PERSON_1]');
+});
+
 test('digits of other scripts are digits', () => {
   expect(redactText('my card is ４２４２ ４２４２ ４２４２ ４２４２').text).toBe(
     'my card is [CARD_1]',
