@@ -22,18 +22,18 @@ const plural =
 const us =
   '(?:me|us|this number|this phone|this line|this person|my (?:number|phone|cell|mobile|line|house|home)|here)';
 const some =
-  '(?:(?:any|all|all of|these|those|this|the|your|ur|more|further|future|such|stupid|damn|fucking|freaking|annoying|unwanted|constant|other|kind of|of|with|with the|with all|about) )';
+  '(?:(?:any|all|all of|these|those|this|the|your|ur|more|further|future|such|stupid|damn|fucking|freaking|annoying|unwanted|constant|other|kind of|of|with|w|with the|with all|about) )';
 const asking =
-  '(?:(?:please|pls|plz|kindly|just|hey|hi|hello|ok|okay|now|so|and|but|then|again|seriously|also|yes|no|yeah|nope|well|look|listen|sorry|thanks|um|uh|guys|dude|bro|man|nah|yo|omg please|no thanks|no thank you|not interested|sir|maam|i said|i told you|i told you to|i have asked you to|i asked you to|ive asked you to|' +
+  '(?:(?:please|pls|plz|kindly|just|hey|hi|hello|ok|okay|now|so|and|but|then|again|seriously|also|yes|no|yeah|nope|well|look|listen|sorry|thanks|um|uh|guys|dude|bro|man|nah|yo|omg please|no thank you|not interested|sir|maam|i said|i told you|i told you to|i have asked you to|i asked you to|ive asked you to|' +
   '(?:can|could|would|will) (?:you|u|ya|yall|you guys|someone)|you (?:need|have|had|ought|better)(?: to)?|you (?:must|should)|i (?:want|need) you(?: guys| all)? to|i would like you to|id like you to|' +
-  'id appreciate it if you would|i (?:would )?ask (?:that )?you(?: to)?|i am asking you to|im asking you to|i demand (?:that )?you|for the last time|if you could|let me) )*';
+  'id appreciate it if you would|i (?:would )?ask (?:that )?you(?: to)?|i am asking you to|im asking you to|i demand (?:that )?you|i (?:want|need|wish|would like) to|id like to|i am trying to|for the last time|if you could|let me) ){0,8}';
 
 /** English. Patterns look at one clause; `b` of each is where a word begins. */
 const englishWays: readonly Way[] = [
   {
     id: 'stop contacting',
     pattern: new RegExp(
-      `\\b(?:stop|quit|cease|halt|discontinue) ${some}*(?:${contacting}|${things})\\b`,
+      `\\b(?:stop|quit|cease|halt|discontinue) ${some}{0,6}(?:${contacting}|${things})\\b`,
     ),
   },
   {
@@ -51,7 +51,13 @@ const englishWays: readonly Way[] = [
   {
     id: 'end messages',
     pattern: new RegExp(
-      `^${asking}(?:end|cancel|discontinue|terminate|kill|turn off|disable) (?:(?:all|these|those|this|the|your|ur|any|such|my|of|future|stupid|annoying) )+${plural}\\b`,
+      `^${asking}(?:end|cancel|discontinue|terminate|kill) (?:(?:all|these|those|this|the|your|ur|any|such|my|of|future|stupid|annoying) )+${plural}\\b`,
+    ),
+  },
+  {
+    id: 'turn off',
+    pattern: new RegExp(
+      `^${asking}(?:turn off|disable|mute) (?:(?:all|these|those|this|the|your|any|my) )*${plural}\\b`,
     ),
   },
   {
@@ -63,7 +69,7 @@ const englishWays: readonly Way[] = [
   {
     id: 'do not contact',
     pattern: new RegExp(
-      `\\b(?:do not|dont|dnt|dont you|do not ever|dont ever|never|not to|shouldnt|should not|must not|may not|cannot|better not) (?:ever |be |keep |try |attempt )?(?:to )?${contacting} ${some}*(?:${us}|${things})\\b`,
+      `\\b(?:do not|dont|dnt|dont you|do not ever|dont ever|never|not to|shouldnt|should not|must not|may not|cannot|better not) (?:ever |be |keep |try |attempt )?(?:to )?${contacting} ${some}{0,6}(?:${us}|${things})\\b`,
     ),
   },
   {
@@ -79,33 +85,36 @@ const englishWays: readonly Way[] = [
   {
     id: 'does not want',
     pattern: new RegExp(
-      `\\b(?:do not|dont|dnt|no longer|never) (?:wish|want|care|wanna|like|need)(?: to)? (?:be (?:contacted|called|texted|messaged|bothered|emailed|on|part of|solicited|spammed|disturbed)|(?:receive|recieve|get|have|hear|see|keep getting|keep receiving|talk|be getting|be receiving) (?:from|to|${some}*${things}|any|anything|these|this|your|more))`,
+      `\\b(?:do not|dont|dnt|no longer|never) (?:wish|want|care|wanna|like|need)(?: to)? (?:be (?:contacted|called|texted|messaged|bothered|emailed|on|part of|solicited|spammed|disturbed)|(?:receive|recieve|get|have|hear|see|keep getting|keep receiving|talk|be getting|be receiving) (?:from|to|${some}{0,6}${things}|any|anything|these|this|your|more))`,
     ),
   },
   {
     id: 'does not want messages',
     pattern: new RegExp(
-      `\\b(?:do not|dont|dnt|no longer|never) (?:wish|want|need|wanna)(?: for)? ${some}+${things}\\b`,
+      `\\b(?:do not|dont|dnt|no longer|never) (?:wish|want|need|wanna)(?: for)? ${some}{1,6}${things}\\b`,
     ),
   },
   {
     id: 'does not want you to',
     pattern: new RegExp(
-      `\\b(?:do not|dont|no longer) (?:want|need|wish for|like) (?:you|u|yall|you guys|anyone|anybody|your company) (?:to )?${contacting}\\b`,
+      `\\b(?:do not|dont|no longer) (?:want|need|wish for|like|authori[sz]e|allow|permit) (?:you|u|yall|you guys|anyone|anybody|your company) (?:to )?${contacting}\\b`,
     ),
   },
-  { id: 'no more', pattern: new RegExp(`^${asking}no (?:more|further) (?:${some}*${things})\\b`) },
+  {
+    id: 'no more',
+    pattern: new RegExp(`^${asking}no (?:more|further) (?:${some}{0,6}${things})\\b`),
+  },
   {
     id: 'no more alone',
     pattern: new RegExp(
       `^${asking}(?:no more|no mas|enough|thats enough|that is enough|enough already)(?: please| pls| thanks| of this| of these)*$`,
     ),
   },
-  { id: 'enough messages', pattern: new RegExp(`\\benough (?:with|of) ${some}+${things}\\b`) },
+  { id: 'enough messages', pattern: new RegExp(`\\benough (?:with|of) ${some}{1,6}${things}\\b`) },
   {
     id: 'take off the list',
     pattern:
-      /\b(?:take|remove|delete|drop|get|scratch|erase|strike|pull|unlist) (?:me|us|my (?:name|number|info|information|phone|phone number|cell|contact|contact info|contact information|details|data)|this number|this phone|our number|the number|number)(?: off| from| out of| off of)? (?:of |from )?(?:(?:any|all|all of|your|ur|this|the|these|that|whatever) )*(?:(?:text|texting|call|calling|contact|mailing|marketing|phone|sms|email|spam|distribution|subscriber|subscription|message|messaging|notification|robocall) )*(?:list|lists|database|databases|system|systems|records|contacts|texts|messages|calls|messaging|rotation|subscribers|group text)\b/,
+      /\b(?:take|remove|delete|drop|get|scratch|erase|strike|pull|unlist) (?:me|us|my (?:name|number|info|information|phone|phone number|cell|contact|contact info|contact information|details|data)|this number|this phone|our number|the number|number)(?: off| from| out of| off of)? (?:of |from )?(?:(?:any|all|all of|your|ur|this|the|these|that|whatever) ){0,6}(?:(?:text|texting|call|calling|contact|mailing|marketing|phone|sms|email|spam|distribution|subscriber|subscription|message|messaging|notification|robocall) ){0,4}(?:(?!wait|guest|price|wish|shopping|invit|grocery|party|class)[a-z]+ )?(?:list|lists|database|databases|system|systems|records|contacts|texts|messages|calls|messaging|rotation|subscribers|group text)\b/,
   },
   {
     id: 'take me off',
@@ -132,25 +141,25 @@ const englishWays: readonly Way[] = [
   {
     id: 'unsubscribe',
     pattern: new RegExp(
-      `^${asking}(?:how (?:do|can) i |how to |where do i |i (?:want|wish|need|would like|am trying|have tried|tried) to |im trying to |id like to |i |we |can i |may i |trying to |want to |wanna |need to )*unsubscri(?:be|bed|bing)\\b(?! (?:link|button|page|option|rate|rates|from (?!(?:the |all |your |ur |this |these |those |any |further |future |my )*(?:all|everything|list|lists|text|texts|message|messages|sms|mailing|marketing|alert|alerts|promo|promos|offers|emails?|notifications|communications|service|here|you)\\b)))`,
+      `^${asking}(?:how (?:do|can) i |how to |where do i |i (?:want|wish|need|would like|am trying|have tried|tried) to |im trying to |id like to |i |we |can i |may i |trying to |want to |wanna |need to ){0,4}unsubscri(?:be|bed|bing)\\b(?! (?:link|button|page|option|rate|rates|from (?!(?:the |all |your |ur |this |these |those |any |further |future |my )*(?:all|everything|list|lists|text|texts|message|messages|sms|mailing|marketing|alert|alerts|promo|promos|offers|emails?|notifications|communications|service|here|you)\\b)))`,
     ),
   },
   {
     id: 'opt out',
     pattern: new RegExp(
-      `^${asking}(?:how (?:do|can) i |how to |i (?:want|wish|need|would like|choose|am trying|m trying) to |im |i am |id like to |i |we |can i |may i |please |let me |want to |wanna |need to )*(?:opt|opting|opted) (?:me |us |this number |my number )?out(?:$| (?:please|pls|now|thanks|immediately|asap|already|from|of (?:${some}*${things}|this|these|all|everything|future|receiving|your)))`,
+      `^${asking}(?:how (?:do|can) i |how to |i (?:want|wish|need|would like|choose|am trying|m trying) to |im |i am |id like to |i |we |can i |may i |please |let me |want to |wanna |need to ){0,4}(?:opt|opting|opted) (?:me |us |this number |my number )?out(?: (?:me|us|my (?:phone )?number|this number))?(?:$| (?:please|pls|now|thanks|immediately|asap|already|from|of (?:${some}{0,6}${things}|this|these|all|everything|future|receiving|your)))`,
     ),
   },
   {
     id: 'make it stop',
     pattern: new RegExp(
-      `\\b(?:want|need|make|have|get|would like|wish) ${some}*(?:${plural}|this|it|these|all this) (?:to )?(?:stop|end|cease)\\b`,
+      `\\b(?:want|need|make|have|get|would like|wish) ${some}{0,6}(?:${plural}|this|it|these|all this) (?:to )?(?:stop|end|cease)\\b`,
     ),
   },
   {
     id: 'stop receiving',
     pattern: new RegExp(
-      `\\bstop (?:receiving|recieving|getting) ${some}*(?:${plural}|these|this|them|any)\\b`,
+      `\\bstop (?:receiving|recieving|getting) ${some}{0,6}(?:${plural}|these|this|them|any)\\b`,
     ),
   },
   {
@@ -161,7 +170,7 @@ const englishWays: readonly Way[] = [
   {
     id: 'never contact',
     pattern:
-      /(?:^| )(?:do not|dont|dnt|never) (?:call|text|contact|message|msg|txt|(?:send|text|message) (?:me )?(?:anything|any ?more))(?: else| again| please| pls| ever)*$/,
+      /(?:^| )(?:do not|dont|dnt|never) (?:call|text|contact|message|msg|txt|solicit|(?:send|text|message) (?:me )?(?:anything|any ?more))(?: else| again| please| pls| ever)*$/,
   },
   {
     id: 'would rather not',
@@ -220,7 +229,7 @@ const englishWays: readonly Way[] = [
 
 /** Said of another person, denied, or asked: then the words are not a refusal of ours. */
 const denies =
-  /\b(?:(?:do not|dont|dnt|never|cant|cannot|wont|will not|didnt|did not|doesnt|does not|couldnt|without|not|no need to|unable to|wouldnt|would not|why did you|when did you|if i|if you|if we|should i|should we|did you|did i|before you|before i|after you|until you|until i) (?:[a-z]+ ){0,2}$|\b(?:he|she|him|her|his|hers|they|who|someone|somebody|(?<!you )people|bots?|scammers?|telemarketers?|spammers?|kids?|mom|dad|son|daughter|wife|husband|ex|boss|neighbou?rs?|friend|friends|brother|sister|school|bank|doctor|it|that|to not|them) (?:[a-z]+ ){0,4}$)/;
+  /\b(?:(?:do not|dont|dnt|never|cant|cannot|wont|will not|didnt|did not|doesnt|does not|couldnt|without|not|no need to|unable to|wouldnt|would not|why did you|when did you|if i|if you|if we|should i|should we|did you|did i|before you|before i|after you|until you|until i) (?:[a-z]+ ){0,2}$|\b(?:he|she|him|her|his|hers|they|who|someone|somebody|(?<!you )people|bots?|scammers?|telemarketers?|spammers?|kids?|mom|dad|son|daughter|wife|husband|ex|boss|neighbou?rs?|friend|friends|brother|sister|school|bank|doctor|it|to not|them) (?:[a-z]+ ){0,4}$)/;
 
 /** Put off, or only in another way: "do not call me before noon", "text me instead". */
 const putsOff =
@@ -228,15 +237,21 @@ const putsOff =
 
 /** What may follow "do not call me" so that it still means never: "do not call me Bob" does not. */
 const goesOn =
-  /^$|^(?:again|any|ever|at all|please|pls|plz|thanks?|thank|or|and|on (?:this|my)|with|these|this|your|ur|from|more|i|im|ill|you|u|further|period|in the future|for (?:any|anything|marketing|sales)|about (?:your|this|these|any)|it|that|texts?|messages?|msgs?|calls?|sms|spam|ads|offers|promos)\b/;
+  /^$|^(?:again|any|ever|at all|please|pls|plz|thanks?|thank|or|and|on (?:this|my)|with|these|this|your|ur|from|more|i|im|ill|you|u|further|period|in the future|for (?:any|anything|marketing|sales)|about (?:your|this|these|any)|it|that|to (?:me|us|this)|texts?|messages?|msgs?|calls?|sms|spam|ads|offers|promos|stuff|junk|crap)\b/;
 
 /** Another way to reach the person: then only this one is refused. */
 const otherWay =
-  /\binstead\b|\b(?:call|text|email|e mail|message|write) (?:me|is better)\b|\bbetter\b/;
+  /\binstead\b|\b(?:text|texts|texting|email|emails|call|calls|calling) (?:is|are|works?|only)\b|\bjust (?:call|text|email|message)\b|\b(?:call|text|email|e mail|message|write) (?:me|is better)\b|\bbetter\b/;
 
 /** What makes a bare "stop" a refusal wherever it stands in a reply. */
 export const refusing =
-  /\b(?:wrong (?:number|person)|not interested|no thanks|no thank you|who (?:is|s|dis|dat|this|are you)|whos this|never signed|(?:didnt|did not|never) sign up|spam|scam|dont know you|reported|report (?:you|this)|not me|harr?ass|i said|unwanted|new number|or else|no|nah|nope|stop (?:it|this|texting|calling|sending))\b/;
+  /\b(?:wrong (?:number|person)|not interested|no thanks|no thank you|who (?:is|s|dis|dat|this|are you)|whos this|never signed|(?:didnt|did not|never) sign up|spam|scam|dont know you|reported|report (?:you|this)|not me|harr?ass|i said|unwanted|new number|or else|lawyer|attorney|sue|legal|police|fcc|block you|no|nah|nope|stop (?:it|this|texting|calling|sending))\b/;
+
+/** "I unsubscribed by accident" asks for the contrary. */
+const byMistake = /\b(?:by accident|by mistake|accident(?:al)?ly|mistakenly)\b/;
+
+/** Messages of some kind: in another language, at another time. */
+const onlySome = /^(?:in|on|at|by|in the|from my|about (?:my|the)) /;
 
 interface Said {
   readonly id: string;
@@ -251,6 +266,8 @@ interface Said {
 function isMeant({ id, clause, before, after, next }: Said): boolean {
   if (always.has(id)) return true;
   const rest = next.join(' ');
+  if (id.startsWith('unsubscribe') || id === 'opt out') return !byMistake.test(clause);
+  if (id === 'does not want messages') return !onlySome.test(after) && !putsOff.test(after);
   if (id === 'ask to stop') return rest === '' || clause !== 'stop' || refusing.test(rest);
   if (id === 'never contact') return !otherWay.test(`${before} ${rest}`);
   if (putsOff.test(after) || /\binstead\b/.test(rest)) return false;
@@ -270,7 +287,6 @@ const always = new Set([
   'leave me alone',
   'be removed',
   'does not want',
-  'does not want messages',
   'does not want you to',
   'never again',
 ]);
@@ -284,7 +300,9 @@ export function refusalIn(clauses: readonly string[]): string | null {
       const before = clause.slice(0, match.index);
       const after = clause.slice(match.index + match[0].length).trimStart();
       const next = clauses.slice(index + 1);
-      const isDenied = id !== 'block' && denies.test(before);
+      const isDenied =
+        id !== 'block' &&
+        denies.test(before.replace(/\b(?:not interested|no thanks|no thank you)\b/g, ''));
       if (!isDenied && isMeant({ id, clause, before, after, next })) return id;
     }
     for (const { id, pattern } of foreignWays) if (pattern.test(clause)) return id;

@@ -117,11 +117,15 @@ describe('odd texts', () => {
     ['a megabyte of one word', 'stop '.repeat(200_000)],
     ['a megabyte of courtesies', 'please '.repeat(150_000)],
     ['a megabyte of commas', ','.repeat(1_000_000)],
+    ['words that go together in two ways', 'no thanks '.repeat(199) + 'x'],
+    ['objects that do', `stop ${'with the all of '.repeat(120)}x`],
+    ['beginnings that do', `${'i want to '.repeat(190)}x`],
+    ['beginnings of lists', `take me off ${'all of any of '.repeat(130)}x`],
     ['near a pattern', 'do not ever be keep to text any all of these those this '.repeat(20_000)],
   ])('%s is answered at once', (_, text) => {
     const begin = performance.now();
     expect(['none', 'opt_out']).toContain(label(text));
-    expect(performance.now() - begin).toBeLessThan(1_000);
+    expect(performance.now() - begin).toBeLessThan(500);
   });
 
   test('a refusal at the end of a long text is seen', () => {
