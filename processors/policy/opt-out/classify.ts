@@ -27,7 +27,7 @@ export function classifyReply(
   const message = normalise(text);
   const keyword = keywordOf(message, keywords);
   if (keyword !== null) return { label: keyword, tier: 1, rule: 'keyword' };
-  const refusal = refusalIn(message.clauses) ?? lastWord(message);
+  const refusal = refusalIn(message.parts) ?? lastWord(message);
   if (refusal !== null) return { label: 'opt_out', tier: 2, rule: refusal };
   if (isAwaited && isYes(message, keywords)) return { label: 'opt_in', tier: 1, rule: 'answer' };
   const unclear = unclearIn(message);
@@ -36,8 +36,8 @@ export function classifyReply(
 
 /** Classifies what a caller said. A single word is no keyword there: people say "stop" and "end" in passing. */
 export function classifySpeech(text: string): Classification {
-  const { clauses, whole } = normalise(text);
-  const refusal = refusalIn(clauses) ?? refusalIn([whole]);
+  const { parts, whole } = normalise(text);
+  const refusal = refusalIn(parts) ?? refusalIn([whole]);
   return refusal === null || refusal === 'ask to stop' || refusal === 'just stop'
     ? none
     : { label: 'opt_out', tier: 2, rule: refusal };
@@ -52,10 +52,10 @@ const atBegin = new RegExp(`^${before}(?:${strong})${behind} (.+)$`);
 const fewWords = 12;
 
 /** STOP as a sentence of its own, or at either end of a short reply whose rest says why. */
-function lastWord({ clauses, whole }: Message): string | null {
-  const last = clauses.at(-1) ?? '';
-  if (clauses.length > 1 && asSentence.test(last)) {
-    const isDenied = /\b(?:dont|do not|never)$/.test(clauses.at(-2) ?? '');
+function lastWord({ parts, whole }: Message): string | null {
+  const last = parts.at(-1) ?? '';
+  if (parts.length > 1 && asSentence.test(last)) {
+    const isDenied = /\b(?:dont|do not|never)$/.test(parts.at(-2) ?? '');
     if (!isDenied) return 'stop at the end';
   }
   if (whole.split(' ', fewWords + 1).length > fewWords) return null;

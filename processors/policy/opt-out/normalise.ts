@@ -1,5 +1,5 @@
 // Opt-out: a message as it is compared. In: text as somebody typed it, or as a transcript has it. Out: lower-case
-// clauses without accents, punctuation, quotes and emoji. Bounded: what is beyond the limit is not a short reply.
+// parts without accents, punctuation, quotes and emoji. Bounded: what is beyond the limit is not a short reply.
 
 /** Longest text that is read; a refusal stands at the beginning or at the end of a longer one. */
 const limit = 2_000;
@@ -9,7 +9,7 @@ export interface Message {
   /** All words, one space between them. */
   readonly whole: string;
   /** The same, split where a sentence or a part of one ends. */
-  readonly clauses: readonly string[];
+  readonly parts: readonly string[];
   /** Nothing but a stop sign, however often. */
   readonly isStopSign: boolean;
 }
@@ -27,12 +27,12 @@ export function normalise(text: string): Message {
     .replace(/ß/g, 'ss')
     .replace(/ı/g, 'i')
     .replace(contraction, '$1$2');
-  const clauses = folded
+  const parts = folded
     .split(/[.,;:!?¡¿\n\r()…]+|\s[-–—]+\s|[—]/u)
     .map(words)
-    .filter((clause) => clause !== '');
+    .filter((part) => part !== '');
   const isStopSign = /^[🛑✋⛔\s\ufe0f]+$/u.test(short) && short.includes('🛑');
-  return { whole: clauses.join(' '), clauses, isStopSign };
+  return { whole: parts.join(' '), parts, isStopSign };
 }
 
 const words = (text: string): string => text.replace(/[^\p{L}\p{N}]+/gu, ' ').trim();

@@ -6,7 +6,7 @@ import type { Way } from './refusals.js';
 const later =
   '(?! (?:hoy|ahora|manana|antes|despues|hasta|por la|de noche|aujourd|maintenant|demain|avant|apres|ce soir|heute|jetzt|morgen|vor|nach|hoje|agora|amanha|depois|oggi|ora|domani|prima|dopo))';
 
-/** One clause each. */
+/** One part each. */
 export const foreignWays: readonly Way[] = [
   {
     id: 'stop',

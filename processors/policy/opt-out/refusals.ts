@@ -1,4 +1,4 @@
-// Opt-out: refusals in a person's own words. In: clauses in comparable form. Out: which way of refusing it is. A
+// Opt-out: refusals in a person's own words. In: parts in comparable form. Out: which way of refusing it is. A
 // way counts only as something asked of us: what is told of others, denied, or put off to another time is not.
 
 import { foreignWays } from './refusals-foreign.js';
@@ -28,7 +28,7 @@ const asking =
   '(?:can|could|would|will) (?:you|u|ya|yall|you guys|someone)|you (?:need|have|had|ought|better)(?: to)?|you (?:must|should)|i (?:want|need) you(?: guys| all)? to|i would like you to|id like you to|' +
   'id appreciate it if you would|i (?:would )?ask (?:that )?you(?: to)?|i am asking you to|im asking you to|i demand (?:that )?you|i (?:want|need|wish|would like) to|id like to|i am trying to|for the last time|if you could|let me) ){0,8}';
 
-/** English. Patterns look at one clause; `b` of each is where a word begins. */
+/** English. Patterns look at one part; `b` of each is where a word begins. */
 const englishWays: readonly Way[] = [
   {
     id: 'stop contacting',
@@ -255,20 +255,20 @@ const onlySome = /^(?:in|on|at|by|in the|from my|about (?:my|the)) /;
 
 interface Said {
   readonly id: string;
-  readonly clause: string;
+  readonly part: string;
   readonly before: string;
   readonly after: string;
-  /** The clauses that follow. */
+  /** The parts that follow. */
   readonly next: readonly string[];
 }
 
 /** Whether nothing around it takes the refusal back. */
-function isMeant({ id, clause, before, after, next }: Said): boolean {
+function isMeant({ id, part, before, after, next }: Said): boolean {
   if (always.has(id)) return true;
   const rest = next.join(' ');
-  if (id.startsWith('unsubscribe') || id === 'opt out') return !byMistake.test(clause);
+  if (id.startsWith('unsubscribe') || id === 'opt out') return !byMistake.test(part);
   if (id === 'does not want messages') return !onlySome.test(after) && !putsOff.test(after);
-  if (id === 'ask to stop') return rest === '' || clause !== 'stop' || refusing.test(rest);
+  if (id === 'ask to stop') return rest === '' || part !== 'stop' || refusing.test(rest);
   if (id === 'never contact') return !otherWay.test(`${before} ${rest}`);
   if (putsOff.test(after) || /\binstead\b/.test(rest)) return false;
   return id !== 'do not contact' || goesOn.test(after);
@@ -291,21 +291,21 @@ const always = new Set([
   'never again',
 ]);
 
-/** The way in which one of the clauses refuses; null where none does. */
-export function refusalIn(clauses: readonly string[]): string | null {
-  for (const [index, clause] of clauses.entries()) {
+/** The way in which one of the parts refuses; null where none does. */
+export function refusalIn(parts: readonly string[]): string | null {
+  for (const [index, part] of parts.entries()) {
     for (const { id, pattern } of englishWays) {
-      const match = pattern.exec(clause);
+      const match = pattern.exec(part);
       if (match === null) continue;
-      const before = clause.slice(0, match.index);
-      const after = clause.slice(match.index + match[0].length).trimStart();
-      const next = clauses.slice(index + 1);
+      const before = part.slice(0, match.index);
+      const after = part.slice(match.index + match[0].length).trimStart();
+      const next = parts.slice(index + 1);
       const isDenied =
         id !== 'block' &&
         denies.test(before.replace(/\b(?:not interested|no thanks|no thank you)\b/g, ''));
-      if (!isDenied && isMeant({ id, clause, before, after, next })) return id;
+      if (!isDenied && isMeant({ id, part, before, after, next })) return id;
     }
-    for (const { id, pattern } of foreignWays) if (pattern.test(clause)) return id;
+    for (const { id, pattern } of foreignWays) if (pattern.test(part)) return id;
   }
   return null;
 }
