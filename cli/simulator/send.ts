@@ -26,8 +26,14 @@ function errorCode(thrown: unknown): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }
 
+/**
+ * A connection nobody uses is let go before ingest lets go of it (8 to 12 s): both at once would be a delivery
+ * without an answer.
+ */
+const idleMs = 4_000;
+
 export function createSender({ maxSockets, timeoutMs }: SenderOptions): Sender {
-  const settings = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets };
+  const settings = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets, timeout: idleMs };
   const http = new HttpAgent(settings);
   const https = new HttpsAgent(settings);
   return {
