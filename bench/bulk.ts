@@ -54,7 +54,7 @@ export async function measureBulk(setting: Setting): Promise<Row[]> {
 /** Of how many lines the command says that they are in the bulk lane when it is stopped. */
 async function besideImport(site: Site, way: Way, seconds: number) {
   const path = join(site.data, 'import.ndjson');
-  writeFileSync(path, archive(way, (seconds + importSec) * 1_000));
+  writeFileSync(path, archive(way, (seconds + importSec) * 400));
   const endpoint = way.target.path.split('/').at(-1) ?? '';
   const rejects = join(site.data, 'rejects.ndjson');
   const args = ['import', '--endpoint', endpoint, '--from-start', '--rejects', rejects, path];

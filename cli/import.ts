@@ -65,7 +65,7 @@ export function registerImportCommand(program: Command, context: ImportContext):
     .argument('<path>', 'NDJSON, a directory of .json and .ndjson files, or - for standard input')
     .requiredOption('--endpoint <id>', 'whose deliveries they were: tenant, provider, credentials')
     .option('--unsigned', 'take lines without a right signature too; their facts say so')
-    .option('--rate <n>', 'deliveries per second at most', rateOption, 1_000)
+    .option('--rate <n>', 'deliveries per second at most', rateOption, 200)
     .option('--from-start', 'forget how far an earlier import of this path came')
     .option('--rejects <file>', 'NDJSON: what was refused and why')
     .option('--json', 'the report as one JSON line, no progress')

@@ -41,8 +41,12 @@ export interface ImportParts {
   readonly onRefused: (line: RefusedLine) => void;
 }
 
-/** Bounds of one batch: small beside those of the real-time lane, whose broker and database it shares. */
+/**
+ * Bounds of one batch: small beside those of the real-time lane, whose broker and database it shares, and no more than
+ * a tenth of a second's worth, so that an import comes evenly.
+ */
 const batchRecords = 200;
+const perSecondShare = 1 / 10;
 const batchBytes = 256 * 1024;
 const mostLines = 1_000;
 /** Tries of one batch while the log is away, the last ones seconds apart. */
@@ -154,7 +158,8 @@ class Batch {
   /** Enough for a batch; or so many lines were refused that it is time to say how far it is. */
   #isFull(): boolean {
     const lines = this.#ahead.lines - this.durable.lines;
-    return this.#records.length >= batchRecords || this.#bytes >= batchBytes || lines >= mostLines;
+    const most = Math.min(batchRecords, Math.ceil(this.parts.rate.perSecond * perSecondShare));
+    return this.#records.length >= most || this.#bytes >= batchBytes || lines >= mostLines;
   }
 
   /** After an unknown outcome the whole batch goes again: a copy is a duplicate that the processors know. */

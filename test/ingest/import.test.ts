@@ -103,7 +103,10 @@ describe('a line', () => {
 });
 
 /** Imports these texts into a memory log. */
-async function run(texts: readonly (string | null)[], change: { log?: EventLog } = {}) {
+async function run(
+  texts: readonly (string | null)[],
+  change: { log?: EventLog; perSecond?: number } = {},
+) {
   const store = new MemoryStore({ partitions: 4 });
   const log = change.log ?? createMemoryLog(store);
   const refused: RefusedLine[] = [];
@@ -130,7 +133,12 @@ async function run(texts: readonly (string | null)[], change: { log?: EventLog }
         logger: silentLogger,
         sealedAt: () => now,
       },
-      ...{ log, rate: new DrainRate(100_000), clock: () => now, signal: stop.signal },
+      ...{
+        log,
+        rate: new DrainRate(change.perSecond ?? 100_000),
+        clock: () => now,
+        signal: stop.signal,
+      },
       onDurable: (progress) => void durable.push(progress),
       onRefused: (line) => void refused.push(line),
     },
@@ -154,6 +162,11 @@ describe('an import', () => {
     const { durable, end } = await run(Array<string>(450).fill(text));
     expect(durable.map(({ lines }) => lines)).toEqual([200, 400, 450]);
     expect(end.taken).toBe(450);
+  });
+
+  test('comes evenly: no batch is more than a tenth of a second’s worth', async () => {
+    const { durable } = await run(Array<string>(12).fill(text), { perSecond: 50 });
+    expect(durable.map(({ lines }) => lines)).toEqual([5, 10, 12]);
   });
 
   test('sends a batch again whose outcome is unknown, with a new appender', async () => {
