@@ -14,7 +14,14 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 const bare = ['ingest', 'fastify', 'processor', 'gateway', 'fold', 'rows'];
-const parts = ['sockets', 'stages', 'lookups', 'verification', 'flood', ...bare.map((name) => `bare/${name}`)];
+const parts = [
+  'sockets',
+  'stages',
+  'lookups',
+  'verification',
+  'flood',
+  ...bare.map((name) => `bare/${name}`),
+];
 await build({
   entryPoints: {
     trunkline: join(root, 'cli/trunkline.ts'),
