@@ -8,7 +8,14 @@ import { TrunklineError } from '../runtime/errors.js';
 import { apiNames, apiOf } from '../scheduler/providers/registry.js';
 import type { ProviderName } from '../schemas/facts.js';
 import type { TenantId } from '../schemas/ids.js';
-import { moment, printRows, standing, tenantOption, type CliContext } from './context.js';
+import {
+  moment,
+  printRows,
+  standing,
+  tenantOption,
+  withServices,
+  type CliContext,
+} from './context.js';
 import {
   givenCredentials,
   takesCredentials,
@@ -99,18 +106,11 @@ function registerAdd(account: Command, context: CliContext): void {
     });
 }
 
-async function withAccounts(
+const withAccounts = (
   context: CliContext,
   purpose: string,
   work: (store: AccountStore) => Promise<void>,
-): Promise<void> {
-  const services = await context.openRegistry(purpose);
-  try {
-    await work(services.accounts);
-  } finally {
-    await services.close();
-  }
-}
+): Promise<void> => withServices(context, purpose, ({ accounts }) => work(accounts));
 
 function print(context: CliContext, rows: readonly AccountRow[], json: true | undefined): void {
   printRows(context, rows, {

@@ -31,14 +31,21 @@ export interface CliContext {
 }
 
 /** Runs `work` with the registry open. */
-export async function withRegistry(
+export const withRegistry = (
   context: CliContext,
   purpose: string,
   work: (store: RegistryStore) => Promise<void>,
+): Promise<void> => withServices(context, purpose, ({ store }) => work(store));
+
+/** Runs `work` with the services of the registry commands open; closed also when it fails. */
+export async function withServices(
+  context: CliContext,
+  purpose: string,
+  work: (services: RegistryServices) => Promise<void>,
 ): Promise<void> {
   const services = await context.openRegistry(purpose);
   try {
-    await work(services.store);
+    await work(services);
   } finally {
     await services.close();
   }

@@ -47,8 +47,8 @@ const vouched = { id: 'vouched', isRetiring: false } as const;
 export function vouchFor(raw: RawDelivery, endpoint: Endpoint): VerifiedDelivery {
   const { tenant, provider } = endpoint;
   const url = publicUrl(endpoint.publicBaseUrl, raw.target);
-  const delivery = { tenant, provider, url, raw, credential: vouched };
-  return { ...delivery, signedAtMs: null, messageId: null } as unknown as VerifiedDelivery;
+  const unsigned = { signedAtMs: null, messageId: null };
+  return { tenant, provider, url, raw, credential: vouched, ...unsigned } as VerifiedDelivery;
 }
 
 /** What is read off an endpoint once. */

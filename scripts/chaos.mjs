@@ -1,30 +1,14 @@
 // `npm run chaos -- --minutes N --seed S`: builds the product, bundles test/chaos apart from dist/, and runs it.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-import { build } from 'esbuild';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const out = join(root, '.cache', 'chaos');
-mkdirSync(out, { recursive: true });
+import { bundle, root } from './bundle.mjs';
 
 const args = process.argv.slice(2);
 const isHelp = args.includes('--help') || args.includes('-h');
 if (!isHelp) await run(process.execPath, [join(root, 'scripts/build.mjs')]);
-await build({
-  entryPoints: [join(root, 'test/chaos/main.ts')],
-  outfile: join(out, 'main.js'),
-  bundle: true,
-  packages: 'external',
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  sourcemap: true,
-  logLevel: 'warning',
-});
+const out = await bundle('chaos', { main: 'test/chaos/main.ts' });
 process.exitCode = await run(process.execPath, [
   '--enable-source-maps',
   join(out, 'main.js'),

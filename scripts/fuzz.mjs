@@ -1,30 +1,8 @@
 // `npm run fuzz [-- --minutes N --seed S]`: bundles the fuzzer apart from dist/ and runs it.
 
-import { spawn } from 'node:child_process';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
-import { build } from 'esbuild';
+import { bundle, runBundled } from './bundle.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const outfile = join(root, '.cache', 'fuzz', 'main.js');
-await build({
-  entryPoints: [join(root, 'test/ingest/fuzz/main.ts')],
-  outfile,
-  bundle: true,
-  packages: 'external',
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  sourcemap: true,
-  logLevel: 'warning',
-});
-
-const run = spawn(process.execPath, [outfile, ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: 'inherit',
-});
-// Ctrl-C reaches the whole group; a signal to this process alone is handed on.
-process.on('SIGINT', () => undefined);
-process.on('SIGTERM', () => run.kill('SIGTERM'));
-process.exitCode = await new Promise((resolve) => run.on('close', (code) => resolve(code ?? 1)));
+const out = await bundle('fuzz', { main: 'test/ingest/fuzz/main.ts' });
+await runBundled(join(out, 'main.js'));

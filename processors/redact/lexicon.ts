@@ -2,7 +2,7 @@
 // words/. Out: for a word its flags, cues and value in three arrays.
 
 import { foldChar } from './characters.js';
-import { commonWords } from './words/common-words.js';
+import { englishWords } from './words/english-words.js';
 import * as cues from './words/cues.js';
 import { cueWords, type CueName } from './words/cues.js';
 import * as forms from './words/forms.js';
@@ -182,7 +182,7 @@ function addNames(lexicon: Lexicon): void {
   addAll(lexicon, split(ambiguousGivenNames), { flags: flag.ambiguousGiven });
   addAll(lexicon, split(clearSurnames), { flags: flag.clearSurname });
   addAll(lexicon, split(ambiguousSurnames), { flags: flag.ambiguousSurname });
-  addAll(lexicon, split(commonWords), { flags: flag.common });
+  addAll(lexicon, split(englishWords), { flags: flag.common });
 }
 
 function addForms(lexicon: Lexicon): void {

@@ -6,43 +6,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { registerDeadLetterCommands } from '../../cli/dead-letters.js';
 import { createMemoryLog } from '../../log/memory.js';
-import { decideFacts } from '../../processors/decide-input.js';
 import type { Database } from '../../runtime/postgres.js';
-import type { CallFact } from '../../schemas/facts.js';
-import { factId } from '../../schemas/ids.js';
+import { FailingRules, noteFact } from '../processors/failing-rules.js';
 import { codec, keyRing, Station } from '../processors/station.js';
 import { freshStore } from '../projections/station.js';
 import { until } from '../services/shared.js';
 
 let database: Database;
 let station: Station;
-let isMended = false;
+const rules = new FailingRules();
 const running: { stop(): Promise<void> }[] = [];
-
-const fact = (id: string, legRef: string): CallFact => ({
-  kind: 'call',
-  factId: factId(id),
-  eventType: 'note',
-  occurredAt: null,
-  order: { phase: 1, atUs: 1_000, seq: 0 },
-  legRef,
-  ...{ parentRef: null, sessionRef: null, direction: null },
-  signal: { type: 'note', name: 'dtmf' },
-  ...{ durationSec: null, providerCode: null, details: {} },
-  ...{ from: '+12025550100', to: null, personal: {} },
-});
-
-const rules: typeof decideFacts = (whose, facts, states) => {
-  const isBad = facts.some(({ fact: { factId: id } }) => id.startsWith('bad') && !isMended);
-  if (isBad) throw new RangeError('no');
-  return decideFacts(whose, facts, states);
-};
 
 beforeAll(async () => {
   ({ database } = await freshStore());
   // A small batch, so that a queue takes several acts.
   station = new Station(database, { maxBatchBytes: 40_000 });
-  running.push(station.processors({ decideFacts: rules }), station.projections());
+  running.push(station.processors({ decideFacts: rules.decide }), station.projections());
 });
 afterAll(async () => {
   for (const one of running) await one.stop();
@@ -90,15 +69,15 @@ const headId = async (): Promise<string> =>
 
 test('an operator sees nothing, then what waits and why', async () => {
   expect((await run(['list'])).notes).toBe('no dead letter');
-  await station.record([fact('bad0', 'CA0')]);
-  for (let i = 1; i <= 30; i += 1) await station.record([fact(`f${i}`, 'CA0')]);
+  await station.record([noteFact('bad0', 'CA0')]);
+  for (let i = 1; i <= 30; i += 1) await station.record([noteFact(`f${i}`, 'CA0')]);
   await untilListed(31);
   const { out } = await run(['list', '--class', 'bug']);
   expect(out).toMatch(
     /^TENANT +ID +STATE +CLASS +CODE +TRIES +BEHIND +ORIGIN +SINCE\nacme +evt_\S+ +open +bug +decide_failed +1 +30 +deliveries\[\d\]@0 +\d{4}-/,
   );
   const shown = await run(['show', await headId()]);
-  expect(shown.out).toMatch(/error +decide_failed: RangeError in rules \(dead-letters\.test\.ts/);
+  expect(shown.out).toMatch(/error +decide_failed: RangeError in decide \(failing-rules\.ts/);
   expect(shown.out).toContain('fact      call note CA0 +1 202 ••• 0100 → -');
   expect(shown.out + out).not.toContain('5550100');
   expect((await listed('--tenant', 'globex')).length).toBe(0);
@@ -116,7 +95,7 @@ test('a retry that fails again says so by its exit code, and the act is shown', 
 });
 
 test('a retry under mended rules goes on until the queue is empty, over several acts', async () => {
-  isMended = true;
+  rules.isMended = true;
   const id = await headId();
   const { out, code } = await run(['retry', id, '--reason', 'mended, OPS-311', '--json']);
   expect(code).toBe(0);
@@ -137,8 +116,8 @@ test('a retry under mended rules goes on until the queue is empty, over several 
 });
 
 test('a discard asks, does nothing on a no, and wants --yes where nobody can be asked', async () => {
-  isMended = false;
-  await station.record([fact('bad50', 'CA5')]);
+  rules.isMended = false;
+  await station.record([noteFact('bad50', 'CA5')]);
   await untilListed(1);
   const id = await headId();
   const no = await run(['discard', id, '--reason', 'test traffic'], false);
@@ -159,7 +138,7 @@ test('a reason that holds a number or an address, and an actor that is none, are
 });
 
 test('an act that nobody decides in time is said to be in the log', async () => {
-  await station.record([fact('bad60', 'CA6')]);
+  await station.record([noteFact('bad60', 'CA6')]);
   await untilListed(1);
   for (const one of running.splice(0)) await one.stop();
   const id = await headId();

@@ -4,7 +4,8 @@ import { PassThrough, Readable } from 'node:stream';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 
-import { redactLine, registerRedactCommand } from '../../cli/redact.js';
+import { redactLine } from '../../cli/redact-run.js';
+import { registerRedactCommand } from '../../cli/redact.js';
 
 async function run(input: string | Buffer, ...args: string[]) {
   const stdout = new PassThrough();

@@ -4,16 +4,14 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { decideFacts } from '../../processors/decide-input.js';
 import { createMemoryLog } from '../../log/memory.js';
 import { migrate } from '../../runtime/migrate.js';
 import { createMetrics } from '../../runtime/metrics.js';
 import { packageRoot } from '../../runtime/package-root.js';
 import type { Database } from '../../runtime/postgres.js';
 import type { RoleName } from '../../runtime/registry.js';
-import type { CallFact } from '../../schemas/facts.js';
-import { factId } from '../../schemas/ids.js';
 import { freshStore } from '../projections/station.js';
+import { FailingRules, noteFact } from '../processors/failing-rules.js';
 import { codec, keyRing, Station } from '../processors/station.js';
 import { until } from '../services/shared.js';
 import { credential, runOne, TestRegistry, type OneGateway } from './station.js';
@@ -21,41 +19,20 @@ import { credential, runOne, TestRegistry, type OneGateway } from './station.js'
 let database: Database;
 let station: Station;
 let gateway: OneGateway;
-let isMended = false;
+const rules = new FailingRules();
 const running: { stop(): Promise<void> }[] = [];
-
-const fact = (id: string, legRef: string): CallFact => ({
-  kind: 'call',
-  factId: factId(id),
-  eventType: 'note',
-  occurredAt: null,
-  order: { phase: 1, atUs: 1_000, seq: 0 },
-  legRef,
-  ...{ parentRef: null, sessionRef: null, direction: null },
-  signal: { type: 'note', name: 'dtmf' },
-  ...{ durationSec: null, providerCode: null, details: {} },
-  ...{ from: '+12025550100', to: null, personal: {} },
-});
-
-/** Fails on facts named `bad…` until it is mended; on those named `worse…` always. */
-const rules: typeof decideFacts = (whose, facts, states) => {
-  const isBad = ({ fact: { factId: id } }: (typeof facts)[number]): boolean =>
-    id.startsWith('worse') || (!isMended && id.startsWith('bad'));
-  if (facts.some(isBad)) throw new RangeError('no');
-  return decideFacts(whose, facts, states);
-};
 
 beforeAll(async () => {
   ({ database } = await freshStore());
   await migrate(database, { set: 'runtime', directory: join(packageRoot(), 'runtime/migrations') });
   station = new Station(database);
-  running.push(station.processors({ decideFacts: rules }), station.projections());
+  running.push(station.processors({ decideFacts: rules.decide }), station.projections());
   gateway = await startGateway();
-  await station.record([fact('bad1', 'CA1')]);
-  await station.record([fact('f2', 'CA1')]);
-  await station.record([fact('worse3', 'CA3')]);
-  await station.record([fact('f4', 'CA3')]);
-  await station.record([fact('f5', 'CA3')]);
+  await station.record([noteFact('bad1', 'CA1')]);
+  await station.record([noteFact('f2', 'CA1')]);
+  await station.record([noteFact('worse3', 'CA3')]);
+  await station.record([noteFact('f4', 'CA3')]);
+  await station.record([noteFact('f5', 'CA3')]);
 });
 afterAll(async () => {
   await gateway.stop();
@@ -210,7 +187,7 @@ describe('dead letters', () => {
     expect(told.attempts).toBe(2);
     expect(told.acts.map(({ outcome }) => outcome)).toEqual(['applied', 'duplicate_seen']);
 
-    isMended = true;
+    rules.isMended = true;
     const mended = await post(id, 'retry', { headers: { 'idempotency-key': 'k2' } });
     const { data } = (await mended.json()) as typeof accepted;
     const done = await one(id, `?atLeastFact=${data.position.offset}`);
@@ -235,7 +212,7 @@ describe('dead letters', () => {
   });
 
   test('an act is refused with a clear word while the log is away', async () => {
-    await station.record([fact('worse9', 'CA9')]);
+    await station.record([noteFact('worse9', 'CA9')]);
     await until('the letter', async () => (await list('&state=open')).length === 1);
     const [letter] = await list('&state=open');
     const away = createMemoryLog(station.store);

